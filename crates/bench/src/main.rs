@@ -1,0 +1,3 @@
+//! A load generator and checker.
+
+fn main() {}

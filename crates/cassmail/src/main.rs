@@ -1,0 +1,3 @@
+//! One binary: SMTP in, durable, POP3 out.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! The file format, its defaults, layers and check.

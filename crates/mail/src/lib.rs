@@ -1,0 +1,1 @@
+//! The vocabulary: addresses, envelopes, ids, sizes, receipts.

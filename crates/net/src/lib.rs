@@ -1,0 +1,1 @@
+//! Listeners, TLS, the session driver, clock, limits, shutdown.

@@ -1,0 +1,1 @@
+//! Decisions: login, recipients, intake, maildrop.

@@ -1,0 +1,1 @@
+//! POP3 as a value: commands, replies, the session.

@@ -1,0 +1,1 @@
+//! SMTP as a value: commands, replies, the server session.

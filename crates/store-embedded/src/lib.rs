@@ -1,0 +1,1 @@
+//! The promises kept in one local folder: segments and index.

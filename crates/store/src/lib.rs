@@ -1,0 +1,1 @@
+//! The promises: traits, errors, receipts, the memory back-end.

@@ -1,0 +1,1 @@
+//! Log set-up, event names, the catalogue of metrics.
