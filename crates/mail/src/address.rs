@@ -106,12 +106,11 @@ impl FromStr for LocalPart {
     /// Parses `Local-part` of RFC 5321 4.1.2 (`Dot-string` or `Quoted-string`), with the UTF-8 of
     /// RFC 6531 3.3.
     fn from_str(text: &str) -> Result<Self, AddressError> {
-        let name = match text.strip_prefix('"') {
-            Some(rest) => unquote(rest)?,
-            None => {
-                check_dot_string(text)?;
-                text.to_owned()
-            }
+        let name = if let Some(rest) = text.strip_prefix('"') {
+            unquote(rest)?
+        } else {
+            check_dot_string(text)?;
+            text.to_owned()
         };
         if text.len() > 64 {
             return Err(AddressError::LocalPartTooLong);

@@ -1,0 +1,325 @@
+//! What is kept of domains, addresses and accounts, and the form it is kept in.
+//!
+//! The form is JSON: the records are few and small, an operator can read them, and a field that is
+//! added later has its default in old records. Each record is written whole, as one cell, so that
+//! two writers never mix.
+
+use cassmail_mail::{AccountId, Address, Domain, UnixTime};
+use serde::{Deserialize, Serialize};
+
+/// A domain that is served here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DomainEntry {
+    /// Its name.
+    pub name: Domain,
+    /// Who gets mail for postmaster and abuse, if those are no addresses of their own.
+    pub postmaster: Option<Address>,
+    /// Who gets mail for addresses that do not exist; without it they are refused.
+    pub catch_all: Option<Address>,
+}
+
+/// What an address is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AddressEntry {
+    /// An account, in its n-th life at this address.
+    Account {
+        /// Whose maildrop it is.
+        id: AccountId,
+        /// Which life.
+        generation: u64,
+    },
+    /// Another name of other addresses.
+    Alias {
+        /// Which; at least one.
+        targets: Vec<Address>,
+        /// The last life of an account at this address, zero if there was none.
+        generation: u64,
+    },
+    /// Nothing any more; kept so that generations only grow.
+    Removed {
+        /// The last life of an account at this address, zero if there was none.
+        generation: u64,
+    },
+}
+
+/// Whether an account is in service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AccountState {
+    /// Mail is taken, its owner can log in.
+    Enabled,
+    /// Mail is refused, its owner cannot log in; what is there stays.
+    Disabled,
+}
+
+/// What is known of an account beside its credentials.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Profile {
+    /// Its address.
+    pub address: Address,
+    /// Whether it is in service.
+    pub state: AccountState,
+    /// When it was made.
+    pub created_at: UnixTime,
+}
+
+/// How an account's owner logs in. Does not print.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Credentials {
+    /// The argon2id hash in the PHC string format, salt included.
+    pub password_hash: String,
+    /// The verifier of RFC 5803 for SCRAM-SHA-256, made with the same password.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scram_sha_256: Option<String>,
+}
+
+/// A record that cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error("failed to decode the record of {record}")]
+pub struct RecordError {
+    record: &'static str,
+    #[source]
+    source: Box<dyn std::error::Error + Send + Sync>,
+}
+
+impl AddressEntry {
+    /// The last life of an account at this address.
+    pub fn generation(&self) -> u64 {
+        match self {
+            Self::Account { generation, .. }
+            | Self::Alias { generation, .. }
+            | Self::Removed { generation } => *generation,
+        }
+    }
+
+    /// Whether mail to it goes anywhere.
+    pub fn is_in_use(&self) -> bool {
+        !matches!(self, Self::Removed { .. })
+    }
+}
+
+impl std::fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Credentials(...)")
+    }
+}
+
+/// The shapes on disk, apart from the types of the interface, so that either can change alone.
+mod form {
+    use super::{AccountState, Deserialize, Serialize};
+
+    #[derive(Serialize, Deserialize)]
+    pub(super) struct Domain {
+        pub(super) name: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub(super) postmaster: Option<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub(super) catch_all: Option<String>,
+    }
+
+    #[derive(Serialize, Deserialize)]
+    #[serde(tag = "kind", rename_all = "lowercase")]
+    pub(super) enum Address {
+        Account {
+            id: [u8; 16],
+            generation: u64,
+        },
+        Alias {
+            targets: Vec<String>,
+            generation: u64,
+        },
+        Removed {
+            generation: u64,
+        },
+    }
+
+    #[derive(Serialize, Deserialize)]
+    pub(super) struct Profile {
+        pub(super) address: String,
+        pub(super) state: AccountState,
+        pub(super) created_at: u64,
+    }
+}
+
+impl DomainEntry {
+    /// A domain without any special recipients.
+    pub fn new(name: Domain) -> Self {
+        Self {
+            name,
+            postmaster: None,
+            catch_all: None,
+        }
+    }
+
+    /// The record.
+    pub fn encode(&self) -> Vec<u8> {
+        encode(&form::Domain {
+            name: self.name.to_string(),
+            postmaster: self.postmaster.as_ref().map(ToString::to_string),
+            catch_all: self.catch_all.as_ref().map(ToString::to_string),
+        })
+    }
+
+    /// Reads a record.
+    pub fn decode(record: &[u8]) -> Result<Self, RecordError> {
+        let form: form::Domain = decode("a domain", record)?;
+        let optional = |text: Option<String>| text.map(|text| parse("a domain", &text)).transpose();
+        Ok(Self {
+            name: parse("a domain", &form.name)?,
+            postmaster: optional(form.postmaster)?,
+            catch_all: optional(form.catch_all)?,
+        })
+    }
+}
+
+impl AddressEntry {
+    /// The record.
+    pub fn encode(&self) -> Vec<u8> {
+        encode(&match self {
+            Self::Account { id, generation } => form::Address::Account {
+                id: id.to_key(),
+                generation: *generation,
+            },
+            Self::Alias {
+                targets,
+                generation,
+            } => form::Address::Alias {
+                targets: targets.iter().map(ToString::to_string).collect(),
+                generation: *generation,
+            },
+            Self::Removed { generation } => form::Address::Removed {
+                generation: *generation,
+            },
+        })
+    }
+
+    /// Reads a record.
+    pub fn decode(record: &[u8]) -> Result<Self, RecordError> {
+        Ok(match decode("an address", record)? {
+            form::Address::Account { id, generation } => Self::Account {
+                id: AccountId::from_key(id),
+                generation,
+            },
+            form::Address::Alias {
+                targets,
+                generation,
+            } => {
+                let targets = targets.iter().map(|target| parse("an address", target));
+                Self::Alias {
+                    targets: targets.collect::<Result<_, _>>()?,
+                    generation,
+                }
+            }
+            form::Address::Removed { generation } => Self::Removed { generation },
+        })
+    }
+}
+
+impl Profile {
+    /// The record.
+    pub fn encode(&self) -> Vec<u8> {
+        encode(&form::Profile {
+            address: self.address.to_string(),
+            state: self.state,
+            created_at: self.created_at.as_micros(),
+        })
+    }
+
+    /// Reads a record.
+    pub fn decode(record: &[u8]) -> Result<Self, RecordError> {
+        let form: form::Profile = decode("an account", record)?;
+        Ok(Self {
+            address: parse("an account", &form.address)?,
+            state: form.state,
+            created_at: UnixTime::from_micros(form.created_at),
+        })
+    }
+}
+
+impl Credentials {
+    /// The record.
+    pub fn encode(&self) -> Vec<u8> {
+        encode(self)
+    }
+
+    /// Reads a record.
+    pub fn decode(record: &[u8]) -> Result<Self, RecordError> {
+        decode("credentials", record)
+    }
+}
+
+/// Encodes a form; these shapes have no maps with keys that JSON lacks, so it cannot fail.
+fn encode(form: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec(form).unwrap_or_default()
+}
+
+fn decode<'a, T: Deserialize<'a>>(record: &'static str, bytes: &'a [u8]) -> Result<T, RecordError> {
+    serde_json::from_slice(bytes).map_err(|source| RecordError {
+        record,
+        source: source.into(),
+    })
+}
+
+fn parse<T>(record: &'static str, text: &str) -> Result<T, RecordError>
+where
+    T: std::str::FromStr,
+    T::Err: std::error::Error + Send + Sync + 'static,
+{
+    text.parse().map_err(|source: T::Err| RecordError {
+        record,
+        source: source.into(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(text: &str) -> Address {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn records_come_back_as_they_were() {
+        let domain = DomainEntry {
+            postmaster: Some(address("alice@example.org")),
+            ..DomainEntry::new("example.org".parse().unwrap())
+        };
+        assert_eq!(DomainEntry::decode(&domain.encode()).unwrap(), domain);
+        let id = AccountId::of(&address("alice@example.org"), 3);
+        for entry in [
+            AddressEntry::Account { id, generation: 3 },
+            AddressEntry::Alias {
+                targets: vec![address("\"a b\"@x.example")],
+                generation: 0,
+            },
+            AddressEntry::Removed { generation: 7 },
+        ] {
+            assert_eq!(AddressEntry::decode(&entry.encode()).unwrap(), entry);
+        }
+        let profile = Profile {
+            address: address("alice@example.org"),
+            state: AccountState::Disabled,
+            created_at: UnixTime::from_micros(5),
+        };
+        assert_eq!(Profile::decode(&profile.encode()).unwrap(), profile);
+    }
+
+    #[test]
+    fn a_damaged_record_is_an_error_that_names_it() {
+        let error = Profile::decode(b"{\"address\":1}").unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "failed to decode the record of an account"
+        );
+    }
+
+    #[test]
+    fn credentials_do_not_print() {
+        let credentials = Credentials {
+            password_hash: "$argon2id$secret".into(),
+            scram_sha_256: None,
+        };
+        assert!(!format!("{credentials:?}").contains("secret"));
+    }
+}
