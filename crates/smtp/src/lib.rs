@@ -1,1 +1,5 @@
 //! SMTP as a value: commands, replies, the server session.
+//!
+//! Read first: [`Question`] and [`Answer`].
+
+pub mod server;

@@ -1,0 +1,75 @@
+//! The complete list of what a POP3 session needs from the world.
+
+use bytes::Bytes;
+use cassmail_mail::{Entry, MessageId, Removed};
+use cassmail_wire::sasl::Claim;
+
+/// What the session asks its desk. One question is open at a time.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Question {
+    /// Is this claim true? Answer: [`Answer::LogIn`].
+    LogIn(Claim),
+    /// What is in the maildrop of who logged in? Answer: [`Answer::Maildrop`].
+    OpenMaildrop,
+    /// Begin to give out this message. Answer: [`Answer::Opened`].
+    OpenBody(MessageId),
+    /// The next piece of the message that was opened. Answer: [`Answer::Piece`].
+    NextPiece,
+    /// Stop giving out (TOP has enough). Answer: [`Answer::BodyClosed`].
+    CloseBody,
+    /// Remove these for good. Answer: [`Answer::Removed`].
+    Remove(Vec<MessageId>),
+}
+
+/// What the desk answers, in the order of the questions.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// To [`Question::LogIn`].
+    LogIn(Result<(), LoginRefusal>),
+    /// To [`Question::OpenMaildrop`]: the listing in its order, fixed for the session.
+    Maildrop(Result<Vec<Entry>, MaildropRefusal>),
+    /// To [`Question::OpenBody`].
+    Opened(Result<(), BodyRefusal>),
+    /// To [`Question::NextPiece`]: none at the end. After an error, what was sent stands, and the
+    /// connection has to end without the terminator, so that the client does not take it for whole.
+    Piece(Result<Option<Bytes>, BodyRefusal>),
+    /// To [`Question::CloseBody`].
+    BodyClosed,
+    /// To [`Question::Remove`]. Only a store makes the receipt. Without one, some may be gone.
+    Removed(Result<Removed, RemoveRefusal>),
+}
+
+/// Why a claim is not accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum LoginRefusal {
+    /// Unknown user, wrong password or disabled account, told alike: `-ERR [AUTH]`.
+    Wrong,
+    /// A fault of ours, or too many logins at once: `-ERR [SYS/TEMP]`.
+    TryLater,
+    /// Another session has the maildrop, where the operator wants that lock: `-ERR [IN-USE]`.
+    InUse,
+}
+
+/// Why a maildrop cannot be listed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum MaildropRefusal {
+    /// A fault of ours: `-ERR [SYS/TEMP]`.
+    TryLater,
+    /// Another session has the maildrop, where the operator wants that lock: `-ERR [IN-USE]`.
+    InUse,
+}
+
+/// Why a message cannot be given out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum BodyRefusal {
+    /// Another session removed it meanwhile: `-ERR`, the session goes on.
+    Gone,
+    /// A fault of ours: `-ERR [SYS/TEMP]`.
+    TryLater,
+    /// The stored octets are damaged; an operator was told: `-ERR [SYS/PERM]`.
+    Damaged,
+}
+
+/// Not everything is known to be removed: `-ERR some deleted messages not removed` (RFC 1939 6).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct RemoveRefusal;

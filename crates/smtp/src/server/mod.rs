@@ -1,0 +1,5 @@
+//! The server side.
+
+mod question;
+
+pub use question::*;

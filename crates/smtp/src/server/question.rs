@@ -1,0 +1,153 @@
+//! The complete list of what an SMTP session needs from the world.
+
+use std::net::IpAddr;
+
+use cassmail_mail::{Address, Domain, ReversePath, Stored};
+use cassmail_wire::TlsFacts;
+use cassmail_wire::sasl::Claim;
+
+/// What the session asks its desk. One question is open at a time, so replies keep their order and
+/// pipelined commands wait.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Question {
+    /// Is this claim true? Answer: [`Answer::LogIn`].
+    LogIn(Claim),
+    /// May this sender open a transaction? Answer: [`Answer::Sender`]. Whatever transaction was open
+    /// before is over.
+    Sender(Sender),
+    /// Is there such a recipient here? Answer: [`Answer::Recipient`]. An accepted one belongs to the
+    /// transaction from now on.
+    Recipient(Recipient),
+    /// The body is about to come: is there room? Answer: [`Answer::Begin`].
+    Begin(Hop),
+    /// The body has come whole, every piece was handed over: make it durable for all recipients.
+    /// Answer: [`Answer::Commit`].
+    Commit,
+    /// The transaction ended without a commit (RSET, a refused body): forget it. Answer:
+    /// [`Answer::Forgotten`].
+    Forget,
+}
+
+/// What MAIL said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sender {
+    /// Where reports go.
+    pub reverse_path: ReversePath,
+    /// The size that was announced (RFC 1870), in octets.
+    pub size: Option<u64>,
+    /// Whether addresses and header may hold UTF-8 (RFC 6531).
+    pub smtputf8: bool,
+    /// Who logged in, in this session; none on the MX port.
+    pub user: Option<Login>,
+}
+
+/// Who logged in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Login {
+    /// The account's address.
+    pub address: Address,
+}
+
+/// What RCPT said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Recipient {
+    /// A mailbox; a source route in front of it was ignored (RFC 5321 appendix C).
+    Mailbox(Address),
+    /// `<Postmaster>` without a domain (RFC 5321 4.5.1).
+    Postmaster,
+}
+
+/// What the `Received` field tells of this hop (RFC 5321 4.4).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hop {
+    /// What the client calls itself: recorded, never trusted.
+    pub helo: Helo,
+    /// The `with` keyword of RFC 3848 and RFC 6531 4.3, such as `ESMTPSA`.
+    pub with: &'static str,
+    /// What TLS agreed on, if it is on.
+    pub tls: Option<TlsFacts>,
+}
+
+/// The argument of EHLO or HELO.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Helo {
+    /// A domain.
+    Domain(Domain),
+    /// An address literal.
+    Literal(IpAddr),
+    /// Something else, which many clients send; at most 255 printable characters without spaces,
+    /// parentheses and the like, so that it can stand in a header field.
+    Other(String),
+}
+
+/// What the desk answers, in the order of the questions.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// To [`Question::LogIn`].
+    LogIn(Result<Login, LoginRefusal>),
+    /// To [`Question::Sender`].
+    Sender(Result<(), SenderRefusal>),
+    /// To [`Question::Recipient`].
+    Recipient(Result<(), RecipientRefusal>),
+    /// To [`Question::Begin`].
+    Begin(Result<(), BeginRefusal>),
+    /// To [`Question::Commit`]. Only a store makes the receipt.
+    Commit(Result<Stored, CommitRefusal>),
+    /// To [`Question::Forget`].
+    Forgotten,
+}
+
+/// Why a claim is not accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum LoginRefusal {
+    /// Unknown user, wrong password or disabled account, told alike: 535 5.7.8.
+    Wrong,
+    /// A fault of ours, or too many logins at once: 454 4.7.0.
+    TryLater,
+}
+
+/// Why a sender may not open a transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum SenderRefusal {
+    /// The address does not belong to who logged in: 553 5.7.1.
+    NotYours,
+    /// There is no room for messages: 452 4.3.1.
+    Full,
+    /// A fault of ours: 451 4.3.0.
+    Fault,
+}
+
+/// Why there is no such recipient.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum RecipientRefusal {
+    /// A domain of ours without such an address: 550 5.1.1.
+    Unknown,
+    /// Not ours, and this client may not relay: 550 5.7.1.
+    NotLocal,
+    /// The account is out of service: 550 5.2.1.
+    Disabled,
+    /// A fault of ours: 451 4.3.0.
+    Fault,
+}
+
+/// Why no body can be taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum BeginRefusal {
+    /// There is no room: 452 4.3.1.
+    Full,
+    /// A fault of ours: 451 4.3.0.
+    Fault,
+}
+
+/// Why a message was not made durable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum CommitRefusal {
+    /// Too many `Received` fields: a loop, 554 5.4.6 (RFC 5321 6.3).
+    Loop,
+    /// There is no room: 452 4.3.1.
+    Full,
+    /// A fault of ours; nothing happened: 451 4.3.0.
+    Fault,
+    /// A fault of ours; it may have happened: 451 4.3.0.
+    Indeterminate,
+}

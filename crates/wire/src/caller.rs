@@ -1,0 +1,76 @@
+//! Facts about a connection that machines and desks are told.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// A point on the clock of the process: the time since an arbitrary beginning. Never goes back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct Moment(pub Duration);
+
+impl Moment {
+    /// The moment `patience` later.
+    #[must_use]
+    pub fn after(self, patience: Duration) -> Self {
+        Self(self.0.saturating_add(patience))
+    }
+
+    /// The time since `earlier`; zero if that is later.
+    pub fn since(self, earlier: Self) -> Duration {
+        self.0.saturating_sub(earlier.0)
+    }
+}
+
+/// Names a connection in logs: unique within a process start, printed as eight letters and digits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct SessionId(pub u64);
+
+impl fmt::Display for SessionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:08x}", self.0)
+    }
+}
+
+/// A connection as it was accepted.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    /// Its name in logs.
+    pub session: SessionId,
+    /// The other end; an IPv4 peer of a dual-stack listener is shown as IPv4.
+    pub peer: SocketAddr,
+    /// Our end.
+    pub local: SocketAddr,
+    /// What was agreed on, when TLS was there from the first octet (RFC 8314).
+    pub tls: Option<TlsFacts>,
+    /// When it was accepted.
+    pub accepted_at: Moment,
+}
+
+/// The version of TLS in use; others are not spoken (RFC 8996).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum TlsVersion {
+    /// TLS 1.2 (RFC 5246).
+    Tls12,
+    /// TLS 1.3 (RFC 8446).
+    Tls13,
+}
+
+impl fmt::Display for TlsVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Tls12 => "TLSv1.2",
+            Self::Tls13 => "TLSv1.3",
+        })
+    }
+}
+
+/// What a TLS handshake agreed on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsFacts {
+    /// The version.
+    pub version: TlsVersion,
+    /// The cipher suite's name in the registry, such as `TLS_AES_256_GCM_SHA384`.
+    pub cipher: &'static str,
+    /// The server name that the client asked for (RFC 6066 3).
+    pub server_name: Option<String>,
+}
