@@ -24,6 +24,11 @@ pub trait Accounts: Send + Sync {
     /// All domains, in the order of their names. They are few.
     fn domains(&self) -> Work<'_, Vec<DomainEntry>>;
 
+    /// One domain, if it is served here.
+    ///
+    /// *Promise*: every change that was acknowledged before the call is seen.
+    fn domain(&self, name: Domain) -> Work<'_, Option<DomainEntry>>;
+
     /// Adds a domain or changes it.
     ///
     /// *Promise*: durable with the answer. *Retry*: harmless. *Cancel*: it may have happened.
