@@ -17,6 +17,7 @@ mod delivered;
 mod error;
 mod health;
 mod maildrops;
+mod memory;
 mod record;
 
 pub use accounts::{Accounts, NewAccount};
@@ -24,4 +25,5 @@ pub use delivered::{AsDelivered, delivered_size};
 pub use error::{ErrorKind, Reason, StoreError, StoreResult, Work};
 pub use health::{Health, Store};
 pub use maildrops::{BodyReader, Maildrops, MessageWriter, Patience};
+pub use memory::MemoryStore;
 pub use record::{AccountState, AddressEntry, Credentials, DomainEntry, Profile, RecordError};

@@ -1,0 +1,543 @@
+//! The specification you can run: maps behind one lock, the simplest code that keeps the promises.
+//!
+//! It is the model in property tests, the store of tests and of demonstrations. Never optimise it:
+//! whoever doubts what a verb means reads it here.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::{Bytes, BytesMut};
+use cassmail_mail::{
+    AccountId, Address, Delivery, Domain, Entry, LocalPart, MessageId, Removed, Stored, Uidl,
+};
+
+use crate::{
+    AccountState, Accounts, AddressEntry, AsDelivered, BodyReader, Credentials, DomainEntry,
+    ErrorKind, Health, Maildrops, MessageWriter, NewAccount, Patience, Profile, Reason, Store,
+    StoreError, StoreResult, Work, delivered_size,
+};
+
+/// A reader never gives out more at once.
+const PIECE: usize = 256 * 1024;
+
+/// A store in memory. What it keeps lives as long as the store or one that was
+/// [reopened](MemoryStore::reopened) from it.
+///
+/// ```
+/// # use cassmail_store::{Accounts, Credentials, MemoryStore, NewAccount, Store};
+/// # use cassmail_mail::UnixTime;
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// let store = MemoryStore::new();
+/// let new = NewAccount {
+///     address: "alice@example.org".parse().unwrap(),
+///     credentials: Credentials { password_hash: "$argon2id$".into(), scram_sha_256: None },
+///     created_at: UnixTime::from_micros(0),
+/// };
+/// let alice = store.create_account(new).await?;
+/// store.close().await?;
+/// assert!(store.reopened().account(alice).await?.is_some());
+/// # Ok::<(), cassmail_store::StoreError>(())
+/// # }).unwrap();
+/// ```
+#[derive(Debug, Default)]
+pub struct MemoryStore {
+    handle: Handle,
+}
+
+/// One opening of what is kept; writers have a clone, so that closing reaches them.
+#[derive(Debug, Clone, Default)]
+struct Handle {
+    kept: Arc<Mutex<Kept>>,
+    closed: Arc<AtomicBool>,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    domains: BTreeMap<Domain, DomainEntry>,
+    addresses: BTreeMap<Address, AddressEntry>,
+    accounts: BTreeMap<AccountId, (Profile, Credentials)>,
+    /// Ordered by account, then id: a listing is a part of it.
+    listed: BTreeMap<(AccountId, MessageId), Listed>,
+    bodies: BTreeMap<MessageId, Bytes>,
+    damaged: BTreeSet<MessageId>,
+    /// How many octets of bodies fit, if there is a limit.
+    room: Option<u64>,
+}
+
+#[derive(Debug)]
+struct Listed {
+    recipient: Option<Address>,
+    imported_uidl: Option<Uidl>,
+}
+
+impl MemoryStore {
+    /// An empty store with room for everything.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// An empty store with room for so many octets of bodies; removal gives room back.
+    pub fn with_room(octets: u64) -> Self {
+        let store = Self::new();
+        store.set_room(Some(octets));
+        store
+    }
+
+    /// Changes how many octets of bodies there is room for; none is no limit. What is there stays,
+    /// even if it is more.
+    pub fn set_room(&self, octets: Option<u64>) {
+        self.handle.with(|kept| kept.room = octets);
+    }
+
+    /// The same store, opened again after it was closed or has crashed; the old one is closed.
+    #[must_use]
+    pub fn reopened(&self) -> Self {
+        self.handle.close();
+        let handle = Handle {
+            kept: Arc::clone(&self.handle.kept),
+            closed: Arc::default(),
+        };
+        Self { handle }
+    }
+
+    /// Damages the octets of all messages that are there, as a bad disk would.
+    pub fn damage_bodies(&self) {
+        self.handle
+            .with(|kept| kept.damaged = kept.bodies.keys().copied().collect());
+    }
+
+    /// A verb: one step under the lock, when the future is first polled.
+    fn verb<'a, T: Send + 'a>(
+        &'a self,
+        verb: &'static str,
+        step: impl FnOnce(&mut Kept) -> Result<T, ErrorKind> + Send + 'a,
+    ) -> Work<'a, T> {
+        Box::pin(async move { self.handle.step(verb, step) })
+    }
+}
+
+impl Handle {
+    fn step<T>(
+        &self,
+        verb: &'static str,
+        step: impl FnOnce(&mut Kept) -> Result<T, ErrorKind>,
+    ) -> StoreResult<T> {
+        self.with(|kept| {
+            if self.closed.load(Ordering::SeqCst) {
+                return Err(ErrorKind::Unavailable(Reason::Closing));
+            }
+            step(kept)
+        })
+        .map_err(|kind| StoreError::new(kind, verb))
+    }
+
+    fn with<T>(&self, step: impl FnOnce(&mut Kept) -> T) -> T {
+        step(&mut self.kept.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Under the lock, so that a step is either done or refused.
+    fn close(&self) {
+        self.with(|_| self.closed.store(true, Ordering::SeqCst));
+    }
+}
+
+impl Accounts for MemoryStore {
+    fn domains(&self) -> Work<'_, Vec<DomainEntry>> {
+        self.verb("list the domains", |kept| {
+            Ok(kept.domains.values().cloned().collect())
+        })
+    }
+
+    fn domain(&self, name: Domain) -> Work<'_, Option<DomainEntry>> {
+        self.verb("read the domain", move |kept| {
+            Ok(kept.domains.get(&name).cloned())
+        })
+    }
+
+    fn put_domain(&self, entry: DomainEntry) -> Work<'_, ()> {
+        self.verb("put the domain", |kept| {
+            kept.domains.insert(entry.name.clone(), entry);
+            Ok(())
+        })
+    }
+
+    fn remove_domain(&self, name: Domain) -> Work<'_, ()> {
+        self.verb("remove the domain", move |kept| {
+            kept.domains.remove(&name);
+            Ok(())
+        })
+    }
+
+    fn resolve(&self, address: Address) -> Work<'_, Option<AddressEntry>> {
+        self.verb("resolve the address", move |kept| {
+            Ok(kept.addresses.get(&address).cloned())
+        })
+    }
+
+    fn addresses(
+        &self,
+        domain: Domain,
+        after: Option<LocalPart>,
+        limit: usize,
+    ) -> Work<'_, Vec<(Address, AddressEntry)>> {
+        self.verb("list the addresses", move |kept| {
+            // Addresses sort by local part first.
+            let page = kept
+                .addresses
+                .iter()
+                .filter(|(address, entry)| *address.domain() == domain && entry.is_in_use())
+                .filter(|(address, _)| after.as_ref().is_none_or(|after| address.local() > after));
+            let owned = page.map(|(address, entry)| (address.clone(), entry.clone()));
+            Ok(owned.take(limit).collect())
+        })
+    }
+
+    fn create_account(&self, new: NewAccount) -> Work<'_, AccountId> {
+        self.verb("create the account", |kept| kept.create_account(new))
+    }
+
+    fn remove_account(&self, address: Address) -> Work<'_, ()> {
+        self.verb("remove the account", move |kept| {
+            kept.remove_account(&address)
+        })
+    }
+
+    fn account(&self, id: AccountId) -> Work<'_, Option<(Profile, Credentials)>> {
+        self.verb("read the account", move |kept| {
+            Ok(kept.accounts.get(&id).cloned())
+        })
+    }
+
+    fn put_credentials(&self, id: AccountId, credentials: Credentials) -> Work<'_, ()> {
+        self.verb("put the credentials", move |kept| {
+            let account = kept.accounts.get_mut(&id).ok_or(ErrorKind::Missing)?;
+            account.1 = credentials;
+            Ok(())
+        })
+    }
+
+    fn put_profile(&self, id: AccountId, profile: Profile) -> Work<'_, ()> {
+        self.verb("put the profile", move |kept| {
+            let account = kept.accounts.get_mut(&id).ok_or(ErrorKind::Missing)?;
+            account.0 = profile;
+            Ok(())
+        })
+    }
+
+    fn put_alias(&self, address: Address, targets: Vec<Address>) -> Work<'_, ()> {
+        self.verb("put the alias", move |kept| {
+            if let Some(AddressEntry::Account { .. }) = kept.addresses.get(&address) {
+                return Err(ErrorKind::Conflict);
+            }
+            let generation = kept.generation(&address);
+            let alias = AddressEntry::Alias {
+                targets,
+                generation,
+            };
+            kept.addresses.insert(address, alias);
+            Ok(())
+        })
+    }
+
+    fn remove_alias(&self, address: Address) -> Work<'_, ()> {
+        self.verb("remove the alias", move |kept| {
+            let Some(&AddressEntry::Alias { generation, .. }) = kept.addresses.get(&address) else {
+                return Err(ErrorKind::Missing);
+            };
+            let removed = AddressEntry::Removed { generation };
+            kept.addresses.insert(address, removed);
+            Ok(())
+        })
+    }
+}
+
+impl Kept {
+    /// The last life of an account at an address.
+    fn generation(&self, address: &Address) -> u64 {
+        self.addresses
+            .get(address)
+            .map_or(0, AddressEntry::generation)
+    }
+
+    fn create_account(&mut self, new: NewAccount) -> Result<AccountId, ErrorKind> {
+        match self.addresses.get(&new.address) {
+            Some(&AddressEntry::Account { id, .. }) => {
+                let own = |(_, credentials): &(_, Credentials)| *credentials == new.credentials;
+                let is_retry = self.accounts.get(&id).is_some_and(own);
+                return is_retry.then_some(id).ok_or(ErrorKind::Conflict);
+            }
+            Some(AddressEntry::Alias { .. }) => return Err(ErrorKind::Conflict),
+            Some(AddressEntry::Removed { .. }) | None => {}
+        }
+        let generation = self.generation(&new.address) + 1;
+        let id = AccountId::of(&new.address, generation);
+        let account = AddressEntry::Account { id, generation };
+        self.addresses.insert(new.address.clone(), account);
+        let profile = Profile {
+            address: new.address,
+            state: AccountState::Enabled,
+            created_at: new.created_at,
+        };
+        self.accounts.insert(id, (profile, new.credentials));
+        Ok(id)
+    }
+
+    fn remove_account(&mut self, address: &Address) -> Result<(), ErrorKind> {
+        let Some(&AddressEntry::Account { id, generation }) = self.addresses.get(address) else {
+            return Err(ErrorKind::Missing);
+        };
+        let removed = AddressEntry::Removed { generation };
+        self.addresses.insert(address.clone(), removed);
+        self.accounts.remove(&id);
+        self.listed.retain(|(account, _), _| *account != id);
+        self.drop_bodies_of_nobody();
+        Ok(())
+    }
+}
+
+impl Maildrops for MemoryStore {
+    fn begin(&self, id: MessageId) -> Work<'_, Box<dyn MessageWriter>> {
+        self.verb("begin a message", move |kept| {
+            kept.check_room(1)?;
+            let writer = Writer {
+                handle: self.handle.clone(),
+                id,
+                body: BytesMut::new(),
+                has_hole: false,
+            };
+            Ok(Box::new(writer) as Box<dyn MessageWriter>)
+        })
+    }
+
+    fn list(&self, account: AccountId) -> Work<'_, Vec<Entry>> {
+        self.verb("list the maildrop", move |kept| Ok(kept.list(account)))
+    }
+
+    fn open(&self, account: AccountId, id: MessageId) -> Work<'_, Box<dyn BodyReader>> {
+        self.verb("open the message", move |kept| kept.open(account, id))
+    }
+
+    fn remove(
+        &self,
+        account: AccountId,
+        ids: Vec<MessageId>,
+        _patience: Patience,
+    ) -> Work<'_, Removed> {
+        self.verb("remove messages", move |kept| {
+            for id in &ids {
+                kept.listed.remove(&(account, *id));
+            }
+            kept.drop_bodies_of_nobody();
+            Ok(Removed::asserted_gone(ids.len()))
+        })
+    }
+}
+
+impl Kept {
+    /// One more message of `octets` must fit.
+    fn check_room(&self, octets: usize) -> Result<(), ErrorKind> {
+        let Some(room) = self.room else {
+            return Ok(());
+        };
+        let used: usize = self.bodies.values().map(Bytes::len).sum();
+        if size_of_body(used + octets) <= room {
+            Ok(())
+        } else {
+            Err(ErrorKind::Unavailable(Reason::Full))
+        }
+    }
+
+    fn list(&self, account: AccountId) -> Vec<Entry> {
+        let of_account = self.listed.iter().filter(|((a, _), _)| *a == account);
+        let entry = |(&(_, id), listed): (&(AccountId, MessageId), &Listed)| {
+            let stored = self.bodies.get(&id).map_or(0, Bytes::len);
+            Entry {
+                id,
+                size: delivered_size(size_of_body(stored), listed.recipient.as_ref()),
+                imported_uidl: listed.imported_uidl.clone().map(Box::new),
+            }
+        };
+        of_account.map(entry).collect()
+    }
+
+    fn open(&self, account: AccountId, id: MessageId) -> Result<Box<dyn BodyReader>, ErrorKind> {
+        let listed = self.listed.get(&(account, id)).ok_or(ErrorKind::Missing)?;
+        let rest = self.bodies.get(&id).cloned().ok_or(ErrorKind::Missing)?;
+        if self.damaged.contains(&id) {
+            return Err(ErrorKind::Corrupt);
+        }
+        let stored = Box::new(Reader { rest });
+        Ok(Box::new(AsDelivered::new(
+            stored,
+            listed.recipient.as_ref(),
+        )))
+    }
+
+    /// Lists a body for those of its owners that exist; a retry changes nothing.
+    fn commit(&mut self, id: MessageId, body: &Bytes, delivery: Delivery) -> Result<(), ErrorKind> {
+        if let Some(there) = self.bodies.get(&id) {
+            return if there == body {
+                Ok(())
+            } else {
+                Err(ErrorKind::Conflict)
+            };
+        }
+        self.check_room(body.len())?;
+        for owner in delivery.owners {
+            if self.accounts.contains_key(&owner.account) {
+                let listed = Listed {
+                    recipient: owner.recipient,
+                    imported_uidl: owner.uidl,
+                };
+                self.listed.insert((owner.account, id), listed);
+                self.bodies.insert(id, body.clone());
+            }
+        }
+        Ok(())
+    }
+
+    fn drop_bodies_of_nobody(&mut self) {
+        let owned: BTreeSet<_> = self.listed.keys().map(|&(_, id)| id).collect();
+        self.bodies.retain(|id, _| owned.contains(id));
+        self.damaged.retain(|id| owned.contains(id));
+    }
+}
+
+fn size_of_body(octets: usize) -> u64 {
+    u64::try_from(octets).unwrap_or(u64::MAX)
+}
+
+struct Writer {
+    handle: Handle,
+    id: MessageId,
+    body: BytesMut,
+    /// A piece was not appended, since its write failed or was dropped.
+    has_hole: bool,
+}
+
+impl MessageWriter for Writer {
+    fn write(&mut self, piece: Bytes) -> Work<'_, ()> {
+        // Set before the future exists: it may be dropped without ever being polled.
+        let had_hole = std::mem::replace(&mut self.has_hole, true);
+        Box::pin(async move {
+            self.handle.step("write a piece", |_| Ok(()))?;
+            self.body.extend_from_slice(&piece);
+            self.has_hole = had_hole;
+            Ok(())
+        })
+    }
+
+    fn commit(self: Box<Self>, delivery: Delivery, _patience: Patience) -> Work<'static, Stored> {
+        Box::pin(async move {
+            let Self {
+                handle,
+                id,
+                body,
+                has_hole,
+            } = *self;
+            handle.step("commit the message", |kept| {
+                if has_hole {
+                    return Err(ErrorKind::Unavailable(Reason::Engine));
+                }
+                kept.commit(id, &body.freeze(), delivery)?;
+                Ok(Stored::asserted_durable(id))
+            })
+        })
+    }
+}
+
+/// Gives out what it holds itself, so that removal does not disturb it.
+struct Reader {
+    rest: Bytes,
+}
+
+impl BodyReader for Reader {
+    fn next(&mut self) -> Work<'_, Option<Bytes>> {
+        Box::pin(async {
+            let piece = self.rest.split_to(self.rest.len().min(PIECE));
+            Ok((!piece.is_empty()).then_some(piece))
+        })
+    }
+}
+
+impl Store for MemoryStore {
+    fn health(&self) -> Health {
+        match self.handle.with(|kept| kept.check_room(1)) {
+            Ok(()) => Health::Well,
+            Err(_) => Health::Full,
+        }
+    }
+
+    /// Never: memory does not fail.
+    fn poisoned(&self) -> Pin<Box<dyn Future<Output = StoreError> + Send + '_>> {
+        Box::pin(std::future::pending())
+    }
+
+    fn close(&self) -> Work<'_, ()> {
+        Box::pin(async {
+            self.handle.close();
+            Ok(())
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use cassmail_mail::{IdMinter, NodeId, Owner, ReversePath, UnixTime};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn room_comes_back_with_removal() {
+        let store = MemoryStore::with_room(10);
+        let alice = alice(&store).await;
+        let minter = IdMinter::new(NodeId::from_random(7));
+        let [first, second] = [1, 2].map(|now| minter.mint(UnixTime::from_micros(now)));
+        deliver(&store, first, alice).await.unwrap();
+        assert_eq!(store.health(), Health::Full);
+        let error = deliver(&store, second, alice).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unavailable(Reason::Full));
+
+        let removed = store.remove(alice, vec![first], PATIENCE).await.unwrap();
+        assert_eq!(removed.count(), 1);
+        assert_eq!(store.health(), Health::Well);
+        deliver(&store, second, alice).await.unwrap();
+    }
+
+    const PATIENCE: Patience = Patience(std::time::Duration::from_secs(10));
+
+    async fn alice(store: &MemoryStore) -> AccountId {
+        let new = NewAccount {
+            address: "alice@example.org".parse().unwrap(),
+            credentials: Credentials {
+                password_hash: "$argon2id$".into(),
+                scram_sha_256: None,
+            },
+            created_at: UnixTime::from_micros(0),
+        };
+        store.create_account(new).await.unwrap()
+    }
+
+    async fn deliver(
+        store: &MemoryStore,
+        id: MessageId,
+        account: AccountId,
+    ) -> StoreResult<MessageId> {
+        let mut writer = store.begin(id).await?;
+        writer.write(Bytes::from_static(b"ten octets")).await?;
+        let owner = Owner {
+            account,
+            recipient: None,
+            uidl: None,
+        };
+        let delivery = Delivery {
+            reverse_path: ReversePath::Null,
+            received_at: id.minted_at(),
+            owners: vec![owner],
+        };
+        Ok(writer.commit(delivery, PATIENCE).await?.id())
+    }
+}
