@@ -24,11 +24,15 @@
 
 mod caller;
 mod desk;
+mod dot;
 mod line;
 mod machine;
 pub mod sasl;
+mod stuffer;
 
 pub use caller::{Caller, Moment, SessionId, TlsFacts, TlsVersion};
 pub use desk::{Desk, Reception, TurnedAway};
+pub use dot::{BareLf, TextFault, TextStep, Unstuffer};
 pub use line::{Line, Lines};
 pub use machine::{Ending, Machine, Step};
+pub use stuffer::Stuffer;
