@@ -1,1 +1,21 @@
-//! Log set-up, event names, the catalogue of metrics.
+//! What the service says about itself: logs, the names of events, the catalogue of metrics.
+//!
+//! Every metric is declared once, in [`catalogue`](Metrics), with its type, unit, help and the
+//! question it answers; every event has a name in [`event`]. `docs/metrics.md` is made of both.
+//!
+//! Absent on purpose: the contents of mail. Logs carry envelope addresses, never subjects, bodies or
+//! passwords; metrics carry only labels from closed enums, never an address, a domain or an id.
+//!
+//! Read first: [`Metrics`], [`event`], [`logs`].
+
+mod catalogue;
+mod chain;
+mod documentation;
+pub mod event;
+pub mod logs;
+pub mod panics;
+mod process;
+
+pub use catalogue::{Metrics, Outcome, Protocol};
+pub use chain::chain;
+pub use documentation::documentation;

@@ -1,0 +1,45 @@
+//! The names of events: what can be searched for in the logs, for years.
+
+macro_rules! events {
+    ($($(#[doc = $doc:literal])+ $constant:ident = $name:literal;)+) => {
+        $($(#[doc = $doc])+ pub const $constant: &str = $name;)+
+
+        /// Every event with its explanation, for the documentation.
+        pub(crate) const ALL: &[(&str, &str)] = &[$(($name, concat!($($doc),+))),+];
+    };
+}
+
+events! {
+    /// The service started; what it listens on and keeps mail in.
+    SERVICE_STARTED = "service.started";
+    /// The service is ending, step by step.
+    SERVICE_STOPPING = "service.stopping";
+    /// A setting or a state that an operator should change.
+    SERVICE_ADVICE = "service.advice";
+    /// A listener is ready.
+    LISTENER_READY = "net.listener.ready";
+    /// A connection was turned away before a session began: limits, or the end of the service.
+    CONNECTION_TURNED_AWAY = "net.connection.turned-away";
+    /// A TLS handshake failed.
+    TLS_FAILED = "net.tls.failed";
+    /// Certificates were loaded anew, or could not be.
+    TLS_RELOADED = "net.tls.reloaded";
+    /// A task panicked; the place is in the line. Please report it.
+    PANICKED = "service.panicked";
+    /// One line per SMTP session, at its end.
+    SMTP_SESSION_CLOSED = "smtp.session.closed";
+    /// One line per accepted message: envelope, size, id.
+    SMTP_MESSAGE_STORED = "smtp.message.stored";
+    /// One line per refusal: client, envelope, rule, reply.
+    SMTP_REFUSED = "smtp.refused";
+    /// One line per POP3 session, at its end.
+    POP3_SESSION_CLOSED = "pop3.session.closed";
+    /// One line per refusal of POP3.
+    POP3_REFUSED = "pop3.refused";
+    /// Somebody could not log in; the reason is for the operator alone.
+    LOGIN_REFUSED = "login.refused";
+    /// A verb of the store failed; the chain of causes is in the line.
+    STORE_OPERATION_FAILED = "store.operation.failed";
+    /// What the store found when it was opened, or mended since.
+    STORE_MAINTAINED = "store.maintained";
+}
