@@ -1,0 +1,260 @@
+//! The binary under test, in development mode, on ports of its own.
+
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use crate::{Deadline, Process, settings};
+
+/// The accounts of development mode, all in example.org.
+pub const ACCOUNTS: [&str; 5] = ["alice", "bob", "carol", "dave", "erin"];
+
+/// The password of every account of development mode.
+pub const PASSWORD: &str = "cassmail-dev";
+
+/// The doors of development mode; each value is its port without offset.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Port {
+    /// Mail from anybody, STARTTLS offered.
+    Mx = 2525,
+    /// Submission, STARTTLS needed.
+    Submission = 2587,
+    /// Submission, TLS from the first octet.
+    Submissions = 2465,
+    /// POP3, STLS offered.
+    Pop3 = 2110,
+    /// POP3, TLS from the first octet.
+    Pop3s = 2995,
+    /// The pages for operators.
+    Admin = 2080,
+}
+
+const PORTS: [Port; 6] = [
+    Port::Mx,
+    Port::Submission,
+    Port::Submissions,
+    Port::Pop3,
+    Port::Pop3s,
+    Port::Admin,
+];
+
+/// What differs between the servers of the tests.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Options {
+    /// Whether POP3 takes passwords in clear.
+    pub plaintext: bool,
+}
+
+/// A running server; dropping kills it and removes its data.
+#[derive(Debug)]
+pub struct Server {
+    options: Options,
+    folder: TempDir,
+    offset: u16,
+    process: Process,
+}
+
+const READY: Duration = Duration::from_secs(30);
+
+impl Server {
+    /// Starts one and waits until it is ready.
+    ///
+    /// # Panics
+    ///
+    /// When it does not become ready; what it said is printed.
+    pub fn start(options: Options) -> Self {
+        let folder = tempfile::tempdir().expect("there is room for temporary files");
+        let offset = free_offset();
+        let process = launch(options, folder.path(), offset);
+        let server = Self {
+            options,
+            folder,
+            offset,
+            process,
+        };
+        server.wait_until_ready();
+        server
+    }
+
+    /// Starts one that takes POP3 passwords in clear.
+    pub fn plain() -> Self {
+        Self::start(Options { plaintext: true })
+    }
+
+    /// The number of a port of this server.
+    pub fn port(&self, port: Port) -> u16 {
+        port as u16 + self.offset
+    }
+
+    /// The number of its process.
+    pub fn id(&self) -> i32 {
+        self.process.id()
+    }
+
+    /// What it wrote to standard output so far.
+    pub fn stdout(&self) -> String {
+        text(&self.folder.path().join("stdout"))
+    }
+
+    /// Sends SIGTERM and returns at once.
+    pub fn terminate(&self) {
+        self.process.terminate();
+    }
+
+    /// Waits for the end that [`Server::terminate`] asked for.
+    ///
+    /// # Panics
+    ///
+    /// When it does not end within a minute, or not well.
+    pub fn wait_until_ended(&self) {
+        let status = self
+            .process
+            .wait(Duration::from_mins(1))
+            .expect("ends within a minute");
+        assert!(status.success(), "ended with {status}");
+    }
+
+    /// Kills it in the middle of what it does, and waits until it is dead.
+    ///
+    /// # Panics
+    ///
+    /// When the system does not kill it within a minute.
+    pub fn kill(&self) {
+        self.process.kill();
+        self.process
+            .wait(Duration::from_mins(1))
+            .expect("killed within a minute");
+    }
+
+    /// Starts it again on the same data and ports, after it ended.
+    pub fn start_again(&mut self) {
+        self.process = launch(self.options, self.folder.path(), self.offset);
+        self.wait_until_ready();
+    }
+
+    /// Sets the high-water mark of its memory back, and gives the memory it has now, in KiB.
+    ///
+    /// # Panics
+    ///
+    /// When the system does not tell.
+    pub fn memory_now(&self) -> u64 {
+        std::fs::write(format!("/proc/{}/clear_refs", self.id()), "5").expect("the mark is ours");
+        self.memory("VmRSS:")
+    }
+
+    /// The most memory it had since [`Server::memory_now`], in KiB.
+    pub fn memory_peak(&self) -> u64 {
+        self.memory("VmHWM:")
+    }
+
+    fn memory(&self, row: &str) -> u64 {
+        let status = text(Path::new(&format!("/proc/{}/status", self.id())));
+        let line = status
+            .lines()
+            .find(|line| line.starts_with(row))
+            .expect("Linux tells");
+        line.split_whitespace()
+            .nth(1)
+            .and_then(|kib| kib.parse().ok())
+            .expect("a number of KiB")
+    }
+
+    fn wait_until_ready(&self) {
+        let deadline = Deadline::after(READY);
+        while !ready(self.port(Port::Admin)) {
+            // Bounded polling: nothing tells a parent when a server is ready.
+            let ended = self.process.wait(Duration::from_millis(10));
+            assert!(ended.is_none(), "the server ended: {ended:?}");
+            assert!(
+                !deadline.passed(),
+                "the server is not ready within {READY:?}"
+            );
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            let log = text(&self.folder.path().join("stderr"));
+            let lines: Vec<&str> = log.lines().rev().take(40).collect();
+            let tail: Vec<&str> = lines.into_iter().rev().collect();
+            drop(writeln!(
+                std::io::stderr(),
+                "what the server said last:\n{}",
+                tail.join("\n")
+            ));
+        }
+    }
+}
+
+fn launch(options: Options, folder: &Path, offset: u16) -> Process {
+    let mut command = Command::new(settings::binary());
+    command.args([
+        "serve",
+        "--dev",
+        "--port-offset",
+        &offset.to_string(),
+        "--data",
+    ]);
+    command.arg(folder.join("data")).stdin(Stdio::null());
+    command
+        .stdout(append(folder.join("stdout")))
+        .stderr(append(folder.join("stderr")));
+    let plaintext: &[&str] = if options.plaintext {
+        &["--dev-plaintext"]
+    } else {
+        &[]
+    };
+    Process::start(&mut command, plaintext)
+}
+
+fn append(path: PathBuf) -> File {
+    OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(path)
+        .expect("logs can be written")
+}
+
+fn text(path: &Path) -> String {
+    String::from_utf8_lossy(&std::fs::read(path).unwrap_or_default()).into_owned()
+}
+
+/// An offset with which every port is free. Below 32768, so that no client's own port is met; each
+/// process of tests begins elsewhere, and no offset is given out twice.
+fn free_offset() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let start = u16::try_from(std::process::id() % 280).expect("less than 280") * 100;
+    loop {
+        let count = NEXT.fetch_add(1, Ordering::Relaxed);
+        let offset = 500 + (start + count) % 28_000;
+        if PORTS.iter().all(|port| free(*port as u16 + offset)) {
+            return offset;
+        }
+    }
+}
+
+fn free(port: u16) -> bool {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok()
+}
+
+fn ready(port: u16) -> bool {
+    answer(port).is_ok_and(|answer| answer.starts_with(b"HTTP/1.1 200"))
+}
+
+fn answer(port: u16) -> std::io::Result<Vec<u8>> {
+    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
+    stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+    stream.write_all(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer)?;
+    Ok(answer)
+}

@@ -1,0 +1,13 @@
+//! Real clients and rough treatment, against the real binary in development mode.
+//!
+//! A client that is not installed is skipped with a line that says so, unless
+//! `CASSMAIL_ALL_CLIENTS=1` makes that a failure. See `cassmail_e2e::settings` for all variables.
+
+mod crash;
+mod door;
+mod fetchers;
+mod limits;
+mod maildrop;
+mod refusals;
+mod senders;
+mod skip;
