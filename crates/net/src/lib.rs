@@ -1,1 +1,37 @@
-//! Listeners, TLS, the session driver, clock, limits, shutdown.
+//! Bytes and time: listeners, TLS, the session driver, clock, limits, shutdown.
+//!
+//! A [`Server`] has listeners; each knows a `Reception` (of `cassmail-wire`) that makes the session
+//! and the desk of each connection. [`drive`] carries bytes, questions and deadlines between peer,
+//! session and desk; it is the only loop of its kind. Time comes from one [`Clock`], which tests
+//! turn by hand.
+//!
+//! What is refused, broken or ended is told to an [`Observer`], one for each listener, and logged;
+//! the summary of a session is the desk's.
+//!
+//! Absent on purpose: mail. No protocol, no account and no store is known here, and no signal of
+//! the operating system is caught: [`Server::run_until`] takes a future.
+//!
+//! Read first: [`Server`], [`ListenerSpec`], [`drive`].
+
+mod clock;
+mod drive;
+mod inherited;
+mod limits;
+mod link;
+mod listener;
+mod observer;
+mod server;
+mod stop;
+mod supervisor;
+mod tls;
+
+pub use clock::{Clock, ClockHands};
+pub use drive::{Patience, Surroundings, drive};
+pub use inherited::{InheritError, Inherited};
+pub use limits::{Limits, Network, NetworkError};
+pub use link::Traffic;
+pub use listener::{ListenError, ListenerSpec, TlsUse};
+pub use observer::{Event, NoObserver, Observer};
+pub use server::{Farewell, Server, ServerOptions, raise_open_files};
+pub use stop::{Stage, StopOrder, StopSignal};
+pub use tls::{CertificateFiles, Certificates, Expiry, TlsError, TlsService};

@@ -1,0 +1,295 @@
+//! The one loop that serves a connection: it carries bytes, answers and time between a peer, a
+//! session and its desk, and knows nothing of what they say.
+
+use std::future::{Future, poll_fn};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use cassmail_wire::{Desk, Ending, Machine, Moment, Step};
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use crate::clock::{Alarm, Clock};
+use crate::link::{Link, Traffic};
+use crate::stop::{Ear, Stage, StopSignal};
+use crate::tls::TlsService;
+
+/// How long the driver waits for a peer in the matters that no protocol knows of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Patience {
+    /// For a TLS handshake.
+    pub handshake: Duration,
+    /// For a peer that does not read, from the last octet that it took.
+    pub write: Duration,
+    /// For a peer that still sends when we close, so that it sees our last words.
+    pub farewell: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self {
+            handshake: Duration::from_secs(30),
+            write: Duration::from_mins(1),
+            farewell: Duration::from_secs(2),
+        }
+    }
+}
+
+/// What a connection is driven with.
+#[derive(Clone)]
+pub struct Surroundings {
+    /// The clock of deadlines.
+    pub clock: Clock,
+    /// How long to wait for the peer.
+    pub patience: Patience,
+    /// Hears that the process ends.
+    pub stop: StopSignal,
+    /// For sessions that ask for TLS; one that asks without it ends as a fault of ours.
+    pub tls: Option<TlsService>,
+}
+
+/// Serves a connection until it ends, and says what it carried.
+///
+/// *Cancel*: the connection breaks; the desk is dropped without having heard of the end.
+pub async fn drive<IO, D>(
+    io: IO,
+    machine: D::Machine,
+    desk: D,
+    surroundings: Surroundings,
+) -> (Ending, Traffic)
+where
+    IO: AsyncRead + AsyncWrite + Unpin,
+    D: Desk,
+{
+    Driver::new(Link::new(io), machine, desk, surroundings)
+        .run()
+        .await
+}
+
+pub(crate) struct Driver<IO, D: Desk> {
+    link: Link<IO>,
+    machine: D::Machine,
+    desk: D,
+    alarm: Alarm,
+    ear: Ear,
+    surroundings: Surroundings,
+}
+
+/// What ended the waiting for the peer. What the peer sent is with the session already.
+enum Event {
+    Received,
+    PeerClosed,
+    DeadlineOver,
+    Stop(Stage),
+}
+
+/// The connection goes on, waiting until the deadline, or is over.
+type Progress = Result<Option<Moment>, Ending>;
+
+impl<IO, D> Driver<IO, D>
+where
+    IO: AsyncRead + AsyncWrite + Unpin,
+    D: Desk,
+{
+    pub(crate) fn new(
+        link: Link<IO>,
+        machine: D::Machine,
+        desk: D,
+        surroundings: Surroundings,
+    ) -> Self {
+        Self {
+            link,
+            machine,
+            desk,
+            alarm: Alarm::new(surroundings.clock.clone()),
+            ear: surroundings.stop.ear(),
+            surroundings,
+        }
+    }
+
+    pub(crate) async fn run(mut self) -> (Ending, Traffic) {
+        self.tick();
+        let mut progress = self.advance().await;
+        let ending = loop {
+            progress = match progress {
+                Ok(until) => self.meet(until).await,
+                Err(ending) => break ending,
+            };
+        };
+        self.desk.closed(&self.machine, ending);
+        self.part(ending).await;
+        (ending, self.link.traffic)
+    }
+
+    /// Waits for what happens next, and lets the session deal with it.
+    async fn meet(&mut self, until: Option<Moment>) -> Progress {
+        match self.wait(until).await {
+            Event::Received => {}
+            Event::DeadlineOver => self.tick(),
+            Event::Stop(Stage::Leaving) => return Err(Ending::Stopped),
+            Event::Stop(_) => {
+                self.tick();
+                self.machine.stop();
+            }
+            Event::PeerClosed => {
+                self.tick();
+                self.machine.peer_closed();
+                // Nothing can come, so a session that still waits for it is over.
+                return self.advance().await.and(Err(Ending::Dropped));
+            }
+        }
+        self.advance().await
+    }
+
+    /// Takes steps until the session waits for its peer, then sends what they said: one write for
+    /// a batch of commands, however many questions they asked, if the desk knew the answers.
+    async fn advance(&mut self) -> Progress {
+        let mut open_question = None;
+        loop {
+            match self.machine.next(self.link.output()) {
+                Step::Flush => self.flush().await?,
+                Step::Ask(question) => open_question = Some(question),
+                Step::Body(piece) => self.await_desk(|desk| desk.body(piece)).await,
+                Step::Note(note) => self.desk.note(note),
+                Step::StartTls => self.start_tls().await?,
+                Step::Idle { until } => match open_question.take() {
+                    Some(question) => {
+                        let answer = self.await_desk(|desk| desk.answer(question)).await;
+                        self.tick();
+                        self.machine.answer(answer);
+                    }
+                    None => return self.flush().await.map(|()| until),
+                },
+                Step::Close(ending) => return self.flush().await.and(Err(ending)),
+            }
+        }
+    }
+
+    /// Awaits the desk. What the desk knows at once delays no output and forces none; while it
+    /// works longer, the output is sent. A peer that has gone does not keep the desk from
+    /// finishing: the next flush notices.
+    ///
+    /// The future is boxed, so that connections that wait for their peer do not hold room for it.
+    async fn await_desk<'a, T, F>(&'a mut self, work: impl FnOnce(&'a mut D) -> F) -> T
+    where
+        F: Future<Output = T> + 'a,
+    {
+        let mut work = Box::pin(work(&mut self.desk));
+        let link = &mut self.link;
+        let mut sendable = true;
+        poll_fn(move |cx| {
+            let done = work.as_mut().poll(cx);
+            if done.is_pending() && sendable && link.has_unsent() {
+                sendable = !matches!(link.poll_send(cx), Poll::Ready(Err(_)));
+            }
+            done
+        })
+        .await
+    }
+
+    /// Sends all output. A peer that takes none of it for too long is dropped.
+    async fn flush(&mut self) -> Result<(), Ending> {
+        if !self.link.has_unsent() {
+            return Ok(());
+        }
+        let mut taken = self.link.traffic.sent;
+        let mut deadline = None;
+        poll_fn(|cx| {
+            if let Poll::Ready(sent) = self.link.poll_send(cx) {
+                return Poll::Ready(sent.map_err(|_| Ending::Dropped));
+            }
+            if taken != self.link.traffic.sent {
+                taken = self.link.traffic.sent;
+                deadline = None;
+            }
+            let deadline = *deadline.get_or_insert_with(|| {
+                let Surroundings {
+                    clock, patience, ..
+                } = &self.surroundings;
+                clock.now().after(patience.write)
+            });
+            if self.alarm.poll(cx, deadline).is_ready() {
+                return Poll::Ready(Err(Ending::TimedOut));
+            }
+            self.ear.poll_leaving(cx).map(|()| Err(Ending::Stopped))
+        })
+        .await
+    }
+
+    /// Waits for the peer, the deadline, or the word to stop. A read is tried first, since that is
+    /// what mostly happened; a peer that never pauses hears of the end all the same.
+    async fn wait(&mut self, until: Option<Moment>) -> Event {
+        self.link.rest();
+        poll_fn(|cx| self.poll_event(cx, until)).await
+    }
+
+    fn poll_event(&mut self, cx: &mut Context<'_>, until: Option<Moment>) -> Poll<Event> {
+        if let Some(stage) = self.ear.news() {
+            return Poll::Ready(Event::Stop(stage));
+        }
+        let (clock, machine) = (&self.surroundings.clock, &mut self.machine);
+        let received = self.link.poll_receive(cx, |bytes| {
+            machine.tick(clock.now());
+            machine.receive(bytes);
+        });
+        match received {
+            Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(Event::PeerClosed),
+            Poll::Ready(Ok(_)) => return Poll::Ready(Event::Received),
+            Poll::Pending => {}
+        }
+        if until.is_some_and(|until| self.alarm.poll(cx, until).is_ready()) {
+            return Poll::Ready(Event::DeadlineOver);
+        }
+        self.ear.poll(cx).map(Event::Stop)
+    }
+
+    async fn start_tls(&mut self) -> Result<(), Ending> {
+        self.flush().await?;
+        let Some(service) = &self.surroundings.tls else {
+            tracing::error!("a session asked for TLS where none is configured");
+            return Err(Ending::Fault);
+        };
+        let Surroundings {
+            clock, patience, ..
+        } = &self.surroundings;
+        let deadline = clock.now().after(patience.handshake);
+        let shaking = self.link.start_tls(service);
+        match self.alarm.within(deadline, shaking).await {
+            Some(Ok(facts)) => {
+                self.tick();
+                self.machine.tls_started(facts);
+                Ok(())
+            }
+            Some(Err(error)) => {
+                tracing::debug!(%error, "TLS handshake failed");
+                Err(Ending::TlsFailed)
+            }
+            None => Err(Ending::TlsFailed),
+        }
+    }
+
+    /// Closes. A socket that is closed while octets of the peer wait unread resets the connection,
+    /// and the peer may never see our last words; so where the peer did not expect the end, what
+    /// it sends is read and thrown away for a moment.
+    async fn part(&mut self, ending: Ending) {
+        let lingers = matches!(ending, Ending::Abuse | Ending::Stopped | Ending::Fault);
+        if !lingers && !self.link.is_under_tls() {
+            return;
+        }
+        let Surroundings {
+            clock, patience, ..
+        } = &self.surroundings;
+        let deadline = clock.now().after(patience.farewell);
+        let link = &mut self.link;
+        let farewell = async {
+            poll_fn(|cx| link.poll_shutdown(cx)).await?;
+            while lingers && poll_fn(|cx| link.poll_receive(cx, |_| {})).await? > 0 {}
+            std::io::Result::Ok(())
+        };
+        // However this ends, the connection is closed.
+        let _ = self.alarm.within(deadline, farewell).await;
+    }
+
+    fn tick(&mut self) {
+        self.machine.tick(self.surroundings.clock.now());
+    }
+}
