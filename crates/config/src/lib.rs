@@ -1,1 +1,38 @@
-//! The file format, its defaults, layers and check.
+//! Settings: the file format, its defaults, the layers, and what can be wrong with them.
+//!
+//! `default.toml` is complete and commented. It is the base layer at run time, what `cassmail config
+//! default` prints, and what `docs/configuration.md` is made of. A setting that is not in it does not
+//! exist. On top of it come a file and the environment; unknown keys in either are errors.
+//!
+//! Everything is parsed into real types at once, so that an error names file, line, key and
+//! expectation, in one line.
+//!
+//! Absent on purpose: behaviour. Each crate has options of its own; the binary converts.
+//!
+//! Read first: [`Settings`], [`load`], `default.toml`.
+
+mod documentation;
+mod environment;
+mod error;
+mod layer;
+mod reader;
+mod relations;
+mod secret;
+mod settings;
+mod show;
+mod value;
+
+pub use documentation::documentation;
+pub use error::{Problem, Problems};
+pub use layer::{Loaded, Origin, load};
+pub use relations::{Advice, check};
+pub use secret::{SecretError, check_secret_file};
+pub use settings::{
+    Admin, BareNewline, Codec, Directory, Embedded, Identity, Limits, Listener, LocalPartCase, Log,
+    LogFormat, Login, Pop3, Role, Settings, Shutdown, Smtp, Store, StoreKind, Tls,
+};
+pub use show::{Shown, show};
+pub use value::{ByteSize, Interval};
+
+/// The commented defaults, which are the documentation and the base layer.
+pub const DEFAULT: &str = include_str!("../default.toml");

@@ -1,0 +1,333 @@
+//! The settings as types. What each means stands in `default.toml`, and only there.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use cassmail_mail::{Address, Domain};
+
+use crate::layer::Raw;
+use crate::reader::Reader;
+use crate::value::{ByteSize, Interval, Value};
+
+/// Declares a table of settings: the struct, how it is read, the names of its keys.
+macro_rules! table {
+    ($(#[doc = $doc:literal])+ $table:ident at $path:literal { $($field:ident: $type:ty,)+ }) => {
+        $(#[doc = $doc])+
+        #[derive(Debug, Clone, PartialEq, Eq)]
+        pub struct $table {
+            $(#[doc = concat!("`", stringify!($field), "`; see `default.toml`.")] pub $field: $type,)+
+        }
+
+        impl $table {
+            pub(crate) fn read(reader: &mut Reader<'_>) -> Option<Self> {
+                $(let $field = reader.value(concat!($path, stringify!($field)));)+
+                Some(Self { $($field: $field?,)+ })
+            }
+        }
+    };
+}
+
+/// Declares a choice between words.
+macro_rules! choice {
+    ($(#[doc = $doc:literal])+ $choice:ident, $expected:literal {
+        $($(#[doc = $variant_doc:literal])+ $variant:ident = $word:literal,)+
+    }) => {
+        $(#[doc = $doc])+
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum $choice { $($(#[doc = $variant_doc])+ $variant,)+ }
+
+        impl Value for $choice {
+            const EXPECTED: &'static str = $expected;
+
+            fn read(raw: &Raw) -> Option<Self> {
+                match raw.text()? {
+                    $($word => Some(Self::$variant),)+
+                    _ => None,
+                }
+            }
+        }
+    };
+}
+
+choice! {
+    /// What a listener is for.
+    Role, "\"mx\", \"submission\", \"submissions\", \"pop3\" or \"pop3s\"" {
+        /// Takes mail for local domains from anybody.
+        Mx = "mx",
+        /// Takes mail of users who log in after STARTTLS.
+        Submission = "submission",
+        /// Takes mail of users who log in, TLS from the first octet.
+        Submissions = "submissions",
+        /// Gives mail out, with STLS.
+        Pop3 = "pop3",
+        /// Gives mail out, TLS from the first octet.
+        Pop3s = "pop3s",
+    }
+}
+
+choice! {
+    /// What happens to lines that end without CRLF.
+    BareNewline, "\"refuse\", \"convert\" or \"\"" {
+        /// The message is refused.
+        Refuse = "refuse",
+        /// The line gets its CRLF.
+        Convert = "convert",
+    }
+}
+
+choice! {
+    /// Whether the case of local parts matters.
+    LocalPartCase, "\"insensitive\" or \"sensitive\"" {
+        /// It does not.
+        Insensitive = "insensitive",
+        /// It does.
+        Sensitive = "sensitive",
+    }
+}
+
+choice! {
+    /// Where mail is kept.
+    StoreKind, "\"embedded\" or \"memory\" (\"cassandra\" comes with a later version)" {
+        /// In one folder.
+        Embedded = "embedded",
+        /// Nowhere.
+        Memory = "memory",
+    }
+}
+
+choice! {
+    /// How bodies are compressed.
+    Codec, "\"lz4\" or \"none\"" {
+        /// LZ4.
+        Lz4 = "lz4",
+        /// Not at all.
+        None = "none",
+    }
+}
+
+choice! {
+    /// How log lines look.
+    LogFormat, "\"human\" or \"json\"" {
+        /// For people.
+        Human = "human",
+        /// One JSON object each.
+        Json = "json",
+    }
+}
+
+/// All settings of a process.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// The settings that stand in front of all tables.
+    pub identity: Identity,
+    /// `[[listener]]`.
+    pub listeners: Vec<Listener>,
+    /// `[tls]`.
+    pub tls: Tls,
+    /// `[smtp]`.
+    pub smtp: Smtp,
+    /// `[pop3]`.
+    pub pop3: Pop3,
+    /// `[limits]`.
+    pub limits: Limits,
+    /// `[login]`.
+    pub login: Login,
+    /// `[directory]`.
+    pub directory: Directory,
+    /// `[store]`.
+    pub store: Store,
+    /// `[store.embedded]`.
+    pub embedded: Embedded,
+    /// `[admin]`.
+    pub admin: Admin,
+    /// `[log]`.
+    pub log: Log,
+    /// `[shutdown]`.
+    pub shutdown: Shutdown,
+}
+
+impl Settings {
+    pub(crate) fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        let identity = Identity::read(reader);
+        let listeners = (0..reader.listeners()).map(|index| Listener::read(reader, index));
+        let listeners: Vec<_> = listeners.collect();
+        let tls = Tls::read(reader);
+        let smtp = Smtp::read(reader);
+        let pop3 = Pop3::read(reader);
+        let limits = Limits::read(reader);
+        let login = Login::read(reader);
+        let directory = Directory::read(reader);
+        let store = Store::read(reader);
+        let embedded = Embedded::read(reader);
+        let admin = Admin::read(reader);
+        let log = Log::read(reader);
+        let shutdown = Shutdown::read(reader);
+        Some(Self {
+            identity: identity?,
+            listeners: listeners.into_iter().collect::<Option<_>>()?,
+            tls: tls?,
+            smtp: smtp?,
+            pop3: pop3?,
+            limits: limits?,
+            login: login?,
+            directory: directory?,
+            store: store?,
+            embedded: embedded?,
+            admin: admin?,
+            log: log?,
+            shutdown: shutdown?,
+        })
+    }
+}
+
+table! {
+    /// Who this server is, and where its files are.
+    Identity at "" {
+        hostname: Option<Domain>,
+        default_domain: Option<Domain>,
+        postmaster: Option<Address>,
+        data_dir: PathBuf,
+        run_dir: Option<PathBuf>,
+    }
+}
+
+/// `[[listener]]`: one of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listener {
+    /// Its name, in logs and for sockets from systemd.
+    pub name: String,
+    /// What it is for.
+    pub role: Role,
+    /// Where it listens.
+    pub addresses: Vec<SocketAddr>,
+    /// How many connections it takes.
+    pub max_connections: u32,
+    /// What happens to lines that end without CRLF; none for the role's default.
+    pub bare_newline: Option<BareNewline>,
+}
+
+impl Listener {
+    fn read(reader: &mut Reader<'_>, index: usize) -> Option<Self> {
+        let name = reader.of_listener(index, "name", None);
+        let role = reader.of_listener(index, "role", None);
+        let addresses = reader.of_listener(index, "addresses", None);
+        let max_connections = reader.of_listener(index, "max_connections", Some(5000));
+        let bare_newline = reader.of_listener(index, "bare_newline", Some(None));
+        Some(Self {
+            name: name?,
+            role: role?,
+            addresses: addresses?,
+            max_connections: max_connections?,
+            bare_newline: bare_newline?,
+        })
+    }
+}
+
+/// The keys of a `[[listener]]`.
+pub(crate) const LISTENER_KEYS: [&str; 5] = [
+    "name",
+    "role",
+    "addresses",
+    "max_connections",
+    "bare_newline",
+];
+
+table! {
+    /// `[tls]`.
+    Tls at "tls." {
+        certificate: Option<PathBuf>,
+        key: Option<PathBuf>,
+        handshake_timeout: Interval,
+    }
+}
+
+table! {
+    /// `[smtp]`.
+    Smtp at "smtp." {
+        max_message_size: ByteSize,
+        max_recipients: u32,
+        max_errors: u32,
+        max_hops: u32,
+        idle_timeout: Interval,
+    }
+}
+
+table! {
+    /// `[pop3]`.
+    Pop3 at "pop3." {
+        idle_timeout: Interval,
+        clear_text_login: bool,
+        exclusive: bool,
+        max_errors: u32,
+    }
+}
+
+table! {
+    /// `[limits]`.
+    Limits at "limits." {
+        connections: u32,
+        per_source: u32,
+        per_source_and_minute: u32,
+        exempt: Vec<String>,
+        write_timeout: Interval,
+    }
+}
+
+table! {
+    /// `[login]`.
+    Login at "login." {
+        memory: ByteSize,
+        iterations: u32,
+        parallelism: u32,
+        workers: u32,
+        queue: u32,
+        failure_delay: Interval,
+        remembered: u32,
+    }
+}
+
+table! {
+    /// `[directory]`.
+    Directory at "directory." {
+        local_part_case: LocalPartCase,
+        tag_separator: Option<char>,
+    }
+}
+
+table! {
+    /// `[store]`.
+    Store at "store." {
+        kind: StoreKind,
+    }
+}
+
+table! {
+    /// `[store.embedded]`.
+    Embedded at "store.embedded." {
+        segment_size: ByteSize,
+        low_water: ByteSize,
+        codec: Codec,
+    }
+}
+
+table! {
+    /// `[admin]`.
+    Admin at "admin." {
+        readings: Option<SocketAddr>,
+    }
+}
+
+table! {
+    /// `[log]`.
+    Log at "log." {
+        format: LogFormat,
+        level: String,
+    }
+}
+
+table! {
+    /// `[shutdown]`.
+    Shutdown at "shutdown." {
+        deadline: Interval,
+    }
+}
