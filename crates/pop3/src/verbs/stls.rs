@@ -1,0 +1,21 @@
+//! STLS: from here on TLS.
+//!
+//! ```text
+//! "STLS"        RFC 2595 4
+//! ```
+
+use crate::options::TlsOffer;
+use crate::reply::Reply;
+use crate::state::{Authorization, Channel, Setting, State, Turn};
+
+/// Begins the handshake. What was known and what came already is forgotten: somebody between may have
+/// put it there.
+pub(super) fn proceed(state: Authorization, setting: &Setting<'_>) -> Turn {
+    match (setting.channel, setting.options.tls) {
+        (Channel::Clear, TlsOffer::Offered) => Turn::reply(State::StartingTls, Reply::begin_tls()),
+        (Channel::Clear, TlsOffer::Absent) => {
+            Turn::reply(State::Authorization(state), Reply::tls_absent())
+        }
+        (Channel::Encrypted, _) => Turn::reply(State::Authorization(state), Reply::tls_active()),
+    }
+}
