@@ -1,3 +1,58 @@
-//! The one door.
+//! The one door: `cargo xtask` alone lists what there is.
 
-fn main() {}
+mod bench;
+mod check;
+mod ci;
+mod command;
+mod docs;
+mod setup;
+mod test;
+
+use std::process::ExitCode;
+
+use command::say;
+
+const HELP: &str = "\
+cargo xtask COMMAND
+
+  ci                 all that CI runs, in its order: setup, check, docs, tests
+  check              format, lints, dependency rules, rules on sources and receipts
+  test [ARGS]        all tests; ARGS go to cargo test
+  bless              rewrite the S: lines of the transcripts; read the diff
+  docs               write the generated documents anew
+  docs --check       fail when a generated document is not up to date
+  setup              install the mail clients that the end-to-end tests use
+  bench embedded     the budgets of the embedded store, with Postfix and Dovecot beside it
+  bench crash        200 rounds of kill -9 and 10 000 simulated power cuts
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let done = match words.as_slice() {
+        ["ci"] => ci::run(),
+        ["check"] => check::run(),
+        ["test", rest @ ..] => test::run(rest),
+        ["bless"] => test::bless(),
+        ["docs"] => docs::write(),
+        ["docs", "--check"] => docs::check(),
+        ["setup"] => setup::run(),
+        ["bench", "embedded"] => bench::embedded(),
+        ["bench", "crash"] => bench::crash(),
+        [] | ["help" | "--help"] => {
+            say(HELP);
+            return ExitCode::SUCCESS;
+        }
+        _ => {
+            say(&format!("unknown command: {}\n\n{HELP}", words.join(" ")));
+            return ExitCode::from(2);
+        }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            say(&format!("error: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}

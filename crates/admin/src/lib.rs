@@ -1,1 +1,24 @@
-//! The admin API, health and the metrics endpoint.
+//! The admin API: HTTP with JSON, and the readings that monitoring asks for.
+//!
+//! Two routers. [`readings`] has `/healthz`, `/readyz` and `/metrics`, can change nothing, and may be
+//! shown on a TCP port. [`administration`] has those and `/v1/...`, and is served only on a Unix
+//! socket in a folder that is its owner's alone: who can open it may do everything.
+//!
+//! The command line is a client of this API ([`Client`]): of the running service's socket, or, when
+//! no service runs, of the same router in its own process. So both say the same in the same words.
+//!
+//! Errors are problem details (RFC 9457).
+//!
+//! Absent on purpose: engines and protocols; decisions are the office's.
+
+mod api;
+mod client;
+mod problem;
+mod readings;
+mod serve;
+
+pub use api::{Report, StoreKeeper, Upkeep, administration};
+pub use client::{Client, ClientError};
+pub use problem::Problem;
+pub use readings::{Readings, readings};
+pub use serve::{ServeError, bind_socket, serve_socket, serve_tcp};

@@ -1,1 +1,31 @@
-//! Decisions: login, recipients, intake, maildrop.
+//! Decisions: who is this, may he, where does it go, what is the answer.
+//!
+//! Two desks answer the questions of the protocols: [`IntakeDesk`] those of SMTP, [`MaildropDesk`]
+//! those of POP3. [`Directory`] says who receives, [`Logins`] who somebody is, [`Administration`]
+//! what an administrator may change.
+//!
+//! Absent on purpose: sockets, engines, file formats. Time comes from a [`Clock`], bodies go to and
+//! come from a `cassmail_store::Store`, and nothing here keeps a message in memory.
+//!
+//! Read first: [`intake`](IntakeDesk) for what is done before a 250, [`MaildropDesk`] for QUIT.
+
+mod administration;
+mod clock;
+mod directory;
+mod header;
+mod intake;
+mod login;
+mod maildrop;
+mod password;
+mod submission;
+mod trace;
+
+pub use administration::{
+    AccountLine, Administration, AdministrationError, AliasLine, NewPassword,
+};
+pub use clock::Clock;
+pub use directory::{Directory, DirectoryOptions, LocalPartCase, Resolution};
+pub use intake::{Intake, IntakeDesk, IntakeOptions};
+pub use login::{LoggedIn, LoginFailure, LoginOptions, Logins};
+pub use maildrop::{Counter, MaildropDesk, MaildropLock, MaildropOptions};
+pub use password::{PasswordError, PasswordOptions, Passwords, is_password_hash};

@@ -1,0 +1,154 @@
+//! `/v1/accounts`.
+
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use axum::routing::{delete, get, post, put};
+use axum::{Json, Router};
+use cassmail_mail::{Address, Secret};
+use cassmail_office::{AccountLine, NewPassword};
+use cassmail_store::AccountState;
+use futures_util::StreamExt as _;
+use serde::{Deserialize, Serialize};
+
+use super::{Answer, Api, field, page_size};
+use crate::problem::Problem;
+
+pub(super) fn routes() -> Router<Api> {
+    Router::new()
+        .route("/accounts", get(list).post(add))
+        .route("/accounts/import", post(import))
+        .route("/accounts/{address}", delete(remove))
+        .route("/accounts/{address}/password", put(set_password))
+        .route("/accounts/{address}/state", put(set_state))
+}
+
+/// Which page of which domain.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Page {
+    pub(super) domain: String,
+    pub(super) after: Option<String>,
+    pub(super) limit: Option<usize>,
+}
+
+#[derive(Serialize)]
+struct Shown {
+    address: String,
+    state: AccountState,
+}
+
+impl From<AccountLine> for Shown {
+    fn from(line: AccountLine) -> Self {
+        Self {
+            address: line.address.to_string(),
+            state: line.state,
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Added {
+    address: String,
+    password: Option<String>,
+    password_hash: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Password {
+    password: Option<String>,
+    password_hash: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewState {
+    state: AccountState,
+}
+
+/// What became of one line of an import.
+#[derive(Serialize)]
+struct Imported {
+    address: String,
+    problem: Option<String>,
+}
+
+async fn list(State(api): State<Api>, Query(page): Query<Page>) -> Answer<Json<Vec<Shown>>> {
+    let domain = field("domain", &page.domain)?;
+    let after = page.after.map(|text| field("after", &text)).transpose()?;
+    let lines = api
+        .administration
+        .accounts(&domain, after, page_size(page.limit))
+        .await?;
+    Ok(Json(lines.into_iter().map(Shown::from).collect()))
+}
+
+async fn add(State(api): State<Api>, Json(added): Json<Added>) -> Answer<StatusCode> {
+    add_one(&api, added).await?;
+    Ok(StatusCode::CREATED)
+}
+
+async fn add_one(api: &Api, added: Added) -> Answer<()> {
+    let address: Address = field("address", &added.address)?;
+    let password = new_password(added.password, added.password_hash)?;
+    Ok(api.administration.add_account(&address, password).await?)
+}
+
+/// Makes many accounts; each has its own outcome, in the order of the request.
+async fn import(State(api): State<Api>, Json(accounts): Json<Vec<Added>>) -> Json<Vec<Imported>> {
+    const AT_ONCE: usize = 64;
+    let imported = futures_util::stream::iter(accounts).map(|added| {
+        let api = &api;
+        async move {
+            let address = added.address.clone();
+            let problem = add_one(api, added)
+                .await
+                .err()
+                .map(|problem| problem.detail);
+            Imported { address, problem }
+        }
+    });
+    Json(imported.buffered(AT_ONCE).collect().await)
+}
+
+async fn remove(State(api): State<Api>, Path(address): Path<String>) -> Answer<StatusCode> {
+    api.administration
+        .remove_account(&field("address", &address)?)
+        .await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn set_password(
+    State(api): State<Api>,
+    Path(address): Path<String>,
+    Json(new): Json<Password>,
+) -> Answer<StatusCode> {
+    let password = new_password(new.password, new.password_hash)?;
+    api.administration
+        .set_password(&field("address", &address)?, password)
+        .await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn set_state(
+    State(api): State<Api>,
+    Path(address): Path<String>,
+    Json(new): Json<NewState>,
+) -> Answer<StatusCode> {
+    api.administration
+        .set_state(&field("address", &address)?, new.state)
+        .await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+fn new_password(clear: Option<String>, hash: Option<String>) -> Answer<NewPassword> {
+    match (clear, hash) {
+        (Some(clear), None) => Ok(NewPassword::Clear(Secret::new(clear))),
+        (None, Some(hash)) => Ok(NewPassword::Hash(hash)),
+        _ => Err(Problem::invalid(
+            "password",
+            "expected either a password or a password_hash",
+        )),
+    }
+}

@@ -1,0 +1,64 @@
+//! `/v1/store`: what an operator does with the store as a whole.
+
+use std::future::Future;
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::routing::post;
+use axum::{Json, Router};
+use serde::{Deserialize, Serialize};
+
+use super::{Answer, Api};
+use crate::problem::Problem;
+
+/// Upkeep that depends on the back-end; the binary connects it.
+pub trait StoreKeeper: Send + Sync {
+    /// Copies everything that is durable now into a new folder.
+    fn backup(&self, folder: &Path) -> Upkeep<'_>;
+
+    /// Reads everything and verifies it.
+    fn check(&self) -> Upkeep<'_>;
+}
+
+/// Upkeep in progress: a report for people, or a sentence that says why there is none.
+pub type Upkeep<'a> = Pin<Box<dyn Future<Output = Result<Report, String>> + Send + 'a>>;
+
+/// What upkeep found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Report {
+    /// Whether nothing is wrong.
+    pub is_well: bool,
+    /// Lines for people.
+    pub lines: Vec<String>,
+}
+
+pub(super) fn routes() -> Router<Api> {
+    Router::new()
+        .route("/store/backup", post(backup))
+        .route("/store/check", post(check))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Backup {
+    folder: PathBuf,
+}
+
+async fn backup(State(api): State<Api>, Json(backup): Json<Backup>) -> Answer<Json<Report>> {
+    if !backup.folder.is_absolute() {
+        return Err(Problem::invalid("folder", "expected an absolute path"));
+    }
+    report(api.keeper.backup(&backup.folder).await)
+}
+
+async fn check(State(api): State<Api>) -> Answer<Json<Report>> {
+    report(api.keeper.check().await)
+}
+
+fn report(outcome: Result<Report, String>) -> Answer<Json<Report>> {
+    outcome
+        .map(Json)
+        .map_err(|why| Problem::new(StatusCode::SERVICE_UNAVAILABLE, why))
+}

@@ -1,0 +1,54 @@
+//! What monitoring asks: alive, ready, figures.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::IntoResponse;
+use axum::routing::get;
+use cassmail_store::{Health, Store};
+use cassmail_telemetry::Metrics;
+
+/// What the readings are taken from.
+#[derive(Clone)]
+pub struct Readings {
+    /// Whose health is read.
+    pub store: Arc<dyn Store>,
+    /// The figures.
+    pub metrics: Arc<Metrics>,
+}
+
+/// `/healthz`: the process works. `/readyz`: it takes mail and gives it out. `/metrics`: figures.
+pub fn readings(readings: Readings) -> Router {
+    Router::new()
+        .route("/healthz", get(healthz))
+        .route("/readyz", get(readyz))
+        .route("/metrics", get(metrics))
+        .with_state(readings)
+}
+
+async fn healthz(State(readings): State<Readings>) -> impl IntoResponse {
+    match readings.store.health() {
+        Health::Poisoned(reason) => (StatusCode::SERVICE_UNAVAILABLE, format!("{reason}\n")),
+        _ => (StatusCode::OK, "ok\n".to_owned()),
+    }
+}
+
+/// A full store is not ready: a load balancer should send mail elsewhere. A degraded one is.
+async fn readyz(State(readings): State<Readings>) -> impl IntoResponse {
+    match readings.store.health() {
+        Health::Well => (StatusCode::OK, "ready\n".to_owned()),
+        Health::Degraded(how) => (StatusCode::OK, format!("ready, degraded: {how}\n")),
+        Health::Full => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "no room for messages\n".to_owned(),
+        ),
+        Health::Poisoned(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")),
+    }
+}
+
+async fn metrics(State(readings): State<Readings>) -> impl IntoResponse {
+    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    ([(header::CONTENT_TYPE, kind)], readings.metrics.encode())
+}

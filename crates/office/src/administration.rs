@@ -1,0 +1,359 @@
+//! What an administrator does: domains, accounts, aliases. The admin API and the command line both
+//! come here, so what one refuses the other refuses in the same words.
+
+use std::sync::Arc;
+
+use cassmail_mail::{Address, Domain, LocalPart, Secret};
+use cassmail_store::{
+    AccountState, AddressEntry, Credentials, DomainEntry, ErrorKind, NewAccount, Profile, Store,
+    StoreError,
+};
+
+use crate::clock::Clock;
+use crate::directory::Directory;
+use crate::password::{PasswordError, Passwords, is_password_hash};
+
+/// Changes the directory.
+#[derive(Clone)]
+pub struct Administration {
+    store: Arc<dyn Store>,
+    directory: Directory,
+    passwords: Arc<Passwords>,
+    clock: Arc<dyn Clock>,
+}
+
+/// How a new account's owner will log in.
+#[derive(Debug, Clone)]
+pub enum NewPassword {
+    /// A password, which is hashed here.
+    Clear(Secret),
+    /// An argon2id hash in the PHC string format, from another system.
+    Hash(String),
+}
+
+/// An account as an administrator sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccountLine {
+    /// Its address.
+    pub address: Address,
+    /// Whether it is in service.
+    pub state: AccountState,
+}
+
+/// An alias as an administrator sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AliasLine {
+    /// The address that is no account.
+    pub address: Address,
+    /// Where its mail goes.
+    pub targets: Vec<Address>,
+}
+
+/// Why something was not done; each text says what was expected and how to mend it.
+#[derive(Debug, thiserror::Error)]
+pub enum AdministrationError {
+    /// The domain is not served here.
+    #[error("domain {0} is not served here; add it with: cassmail domain add {0}")]
+    NoSuchDomain(Domain),
+    /// An address literal cannot be a domain of mailboxes.
+    #[error("{0} is an address literal; a domain to be served has a name")]
+    LiteralDomain(Domain),
+    /// The domain is served already.
+    #[error("domain {0} is served already; nothing was changed")]
+    DomainExists(Domain),
+    /// The domain still has addresses.
+    #[error("domain {0} still has accounts or aliases, such as {1}; remove those first")]
+    DomainInUse(Domain, Address),
+    /// No such account.
+    #[error("there is no account {0}; list them with: cassmail account list")]
+    NoSuchAccount(Address),
+    /// No such alias.
+    #[error("there is no alias {0}; list them with: cassmail alias list")]
+    NoSuchAlias(Address),
+    /// The address is in use.
+    #[error("{0} is an account or an alias already; nothing was changed")]
+    AddressInUse(Address),
+    /// An alias without a target.
+    #[error("an alias needs at least one address to lead to")]
+    NoTarget,
+    /// An alias that would leave this system, which cannot send to others.
+    #[error("{0} is not in a domain that is served here; mail cannot be sent to other servers yet")]
+    ForeignTarget(Address),
+    /// An alias to itself.
+    #[error("{0} would lead to itself")]
+    AliasToItself(Address),
+    /// A password that nobody could use.
+    #[error("a password has 1 to 1024 bytes and no NUL, carriage return or line feed")]
+    BadPassword,
+    /// A hash that cannot be verified here.
+    #[error("expected a password, or an argon2id hash that begins with $argon2id$")]
+    BadHash,
+    /// The hash could not be made.
+    #[error(transparent)]
+    Password(#[from] PasswordError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+type Outcome<T> = Result<T, AdministrationError>;
+
+impl Administration {
+    /// Administers what is in the store.
+    pub fn new(
+        store: Arc<dyn Store>,
+        directory: Directory,
+        passwords: Arc<Passwords>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self {
+            store,
+            directory,
+            passwords,
+            clock,
+        }
+    }
+
+    /// Serves a domain. For a domain that is served already, a postmaster is changed.
+    pub async fn add_domain(&self, name: Domain, postmaster: Option<Address>) -> Outcome<()> {
+        if name.is_literal() {
+            return Err(AdministrationError::LiteralDomain(name));
+        }
+        let existing = self.store.domain(name.clone()).await?;
+        if existing.is_some() && postmaster.is_none() {
+            return Err(AdministrationError::DomainExists(name));
+        }
+        let mut entry = existing.unwrap_or_else(|| DomainEntry::new(name));
+        entry.postmaster = postmaster.map(|address| self.directory.canonical(&address));
+        Ok(self.store.put_domain(entry).await?)
+    }
+
+    /// All domains.
+    pub async fn domains(&self) -> Outcome<Vec<DomainEntry>> {
+        Ok(self.store.domains().await?)
+    }
+
+    /// Stops serving a domain that has no addresses left.
+    pub async fn remove_domain(&self, name: Domain) -> Outcome<()> {
+        self.served(&name).await?;
+        let left = self.store.addresses(name.clone(), None, 1).await?;
+        if let Some((address, _)) = left.into_iter().next() {
+            return Err(AdministrationError::DomainInUse(name, address));
+        }
+        Ok(self.store.remove_domain(name).await?)
+    }
+
+    /// Sends mail for addresses of a domain that do not exist to `target`, or refuses it again.
+    pub async fn set_catch_all(&self, name: Domain, target: Option<Address>) -> Outcome<()> {
+        let mut entry = self.served(&name).await?;
+        if let Some(target) = &target {
+            self.served_target(target).await?;
+        }
+        entry.catch_all = target.map(|target| self.directory.canonical(&target));
+        Ok(self.store.put_domain(entry).await?)
+    }
+
+    /// Makes an account.
+    pub async fn add_account(&self, address: &Address, password: NewPassword) -> Outcome<()> {
+        self.served(address.domain()).await?;
+        let address = self.directory.canonical(address);
+        let existing = self.store.resolve(address.clone()).await?;
+        if existing.is_some_and(|entry| entry.is_in_use()) {
+            return Err(AdministrationError::AddressInUse(address));
+        }
+        let credentials = self.credentials(password).await?;
+        let created_at = self.clock.wall();
+        let new = NewAccount {
+            address: address.clone(),
+            credentials,
+            created_at,
+        };
+        match self.store.create_account(new).await {
+            Ok(_id) => Ok(()),
+            Err(error) if error.kind() == ErrorKind::Conflict => {
+                Err(AdministrationError::AddressInUse(address))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Removes an account with its mail.
+    pub async fn remove_account(&self, address: &Address) -> Outcome<()> {
+        let address = self.directory.canonical(address);
+        let missing = || AdministrationError::NoSuchAccount(address.clone());
+        missing_is(self.store.remove_account(address.clone()).await, missing)
+    }
+
+    /// Changes an account's password.
+    pub async fn set_password(&self, address: &Address, password: NewPassword) -> Outcome<()> {
+        let id = self.account(address).await?;
+        let credentials = self.credentials(password).await?;
+        Ok(self.store.put_credentials(id, credentials).await?)
+    }
+
+    /// Puts an account in or out of service.
+    pub async fn set_state(&self, address: &Address, state: AccountState) -> Outcome<()> {
+        let id = self.account(address).await?;
+        let account = self.store.account(id).await?;
+        let missing = || AdministrationError::NoSuchAccount(address.clone());
+        let (profile, _) = account.ok_or_else(missing)?;
+        Ok(self
+            .store
+            .put_profile(id, Profile { state, ..profile })
+            .await?)
+    }
+
+    /// A page of a domain's accounts, behind `after`.
+    pub async fn accounts(
+        &self,
+        domain: &Domain,
+        after: Option<LocalPart>,
+        limit: usize,
+    ) -> Outcome<Vec<AccountLine>> {
+        let mut lines = Vec::new();
+        self.each_address(domain, after, |address, entry| match entry {
+            AddressEntry::Account { id, .. } => {
+                lines.push((address, id));
+                lines.len() < limit
+            }
+            _ => true,
+        })
+        .await?;
+        let mut accounts = Vec::with_capacity(lines.len());
+        for (address, id) in lines {
+            if let Some((profile, _)) = self.store.account(id).await? {
+                accounts.push(AccountLine {
+                    address,
+                    state: profile.state,
+                });
+            }
+        }
+        Ok(accounts)
+    }
+
+    /// Makes an address another name of others, which have to be served here.
+    pub async fn add_alias(&self, address: &Address, targets: Vec<Address>) -> Outcome<()> {
+        self.served(address.domain()).await?;
+        let address = self.directory.canonical(address);
+        if targets.is_empty() {
+            return Err(AdministrationError::NoTarget);
+        }
+        for target in &targets {
+            self.served_target(target).await?;
+            if self.directory.canonical(target) == address {
+                return Err(AdministrationError::AliasToItself(address));
+            }
+        }
+        match self.store.put_alias(address.clone(), targets).await {
+            Err(error) if error.kind() == ErrorKind::Conflict => {
+                Err(AdministrationError::AddressInUse(address))
+            }
+            other => Ok(other?),
+        }
+    }
+
+    /// A page of a domain's aliases, behind `after`.
+    pub async fn aliases(
+        &self,
+        domain: &Domain,
+        after: Option<LocalPart>,
+        limit: usize,
+    ) -> Outcome<Vec<AliasLine>> {
+        let mut lines = Vec::new();
+        self.each_address(domain, after, |address, entry| match entry {
+            AddressEntry::Alias { targets, .. } => {
+                lines.push(AliasLine { address, targets });
+                lines.len() < limit
+            }
+            _ => true,
+        })
+        .await?;
+        Ok(lines)
+    }
+
+    /// Removes an alias.
+    pub async fn remove_alias(&self, address: &Address) -> Outcome<()> {
+        let address = self.directory.canonical(address);
+        let missing = || AdministrationError::NoSuchAlias(address.clone());
+        missing_is(self.store.remove_alias(address.clone()).await, missing)
+    }
+
+    async fn served(&self, name: &Domain) -> Outcome<DomainEntry> {
+        let entry = self.store.domain(name.clone()).await?;
+        entry.ok_or_else(|| AdministrationError::NoSuchDomain(name.clone()))
+    }
+
+    async fn served_target(&self, target: &Address) -> Outcome<()> {
+        match self.store.domain(target.domain().clone()).await? {
+            Some(_) => Ok(()),
+            None => Err(AdministrationError::ForeignTarget(target.clone())),
+        }
+    }
+
+    async fn account(&self, address: &Address) -> Outcome<cassmail_mail::AccountId> {
+        let id = self.directory.account(address).await?;
+        id.ok_or_else(|| AdministrationError::NoSuchAccount(address.clone()))
+    }
+
+    async fn credentials(&self, password: NewPassword) -> Outcome<Credentials> {
+        match password {
+            NewPassword::Clear(password) => {
+                check_password(&password)?;
+                Ok(self.passwords.make(password).await?)
+            }
+            NewPassword::Hash(hash) if is_password_hash(&hash) => Ok(Credentials {
+                password_hash: hash,
+                scram_sha_256: None,
+            }),
+            NewPassword::Hash(_) => Err(AdministrationError::BadHash),
+        }
+    }
+
+    /// Walks the addresses of a domain until `visit` has enough.
+    async fn each_address(
+        &self,
+        domain: &Domain,
+        mut after: Option<LocalPart>,
+        mut visit: impl FnMut(Address, AddressEntry) -> bool,
+    ) -> Outcome<()> {
+        const PAGE: usize = 500;
+        self.served(domain).await?;
+        loop {
+            let page = self
+                .store
+                .addresses(domain.clone(), after.take(), PAGE)
+                .await?;
+            let is_last = page.len() < PAGE;
+            for (address, entry) in page {
+                after = Some(address.local().clone());
+                if !visit(address, entry) {
+                    return Ok(());
+                }
+            }
+            if is_last {
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// What POP3's PASS and the SASL mechanisms can carry.
+fn check_password(password: &Secret) -> Outcome<()> {
+    let text = password.expose();
+    let carried = !text.contains(['\0', '\r', '\n']);
+    if carried && (1..=1024).contains(&text.len()) {
+        Ok(())
+    } else {
+        Err(AdministrationError::BadPassword)
+    }
+}
+
+fn missing_is(
+    result: Result<(), StoreError>,
+    missing: impl FnOnce() -> AdministrationError,
+) -> Outcome<()> {
+    match result {
+        Err(error) if error.kind() == ErrorKind::Missing => Err(missing()),
+        other => Ok(other?),
+    }
+}

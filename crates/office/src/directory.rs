@@ -1,0 +1,202 @@
+//! Who receives here: from an address as it was named to the accounts that get the mail.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use cassmail_mail::{AccountId, Address, LocalPart};
+use cassmail_store::{AccountState, AddressEntry, DomainEntry, Store, StoreError};
+
+/// How addresses are looked up.
+#[derive(Debug, Clone)]
+pub struct DirectoryOptions {
+    /// Whether `Bob@` and `bob@` are the same mailbox.
+    pub local_part_case: LocalPartCase,
+    /// What separates a mailbox from a tag, as in `bob+lists@`; none switches tags off.
+    pub tag_separator: Option<char>,
+    /// Who gets postmaster's and abuse's mail where the domain names nobody.
+    pub postmaster: Option<Address>,
+}
+
+/// Whether the case of local parts matters (RFC 5321 2.4 leaves it to the host that receives).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LocalPartCase {
+    /// It does not matter.
+    Insensitive,
+    /// It does.
+    Sensitive,
+}
+
+/// What an address leads to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Resolution {
+    /// These accounts, each once; at least one.
+    Accounts(Vec<AccountId>),
+    /// A domain of ours, but nobody there.
+    Unknown,
+    /// Not a domain of ours.
+    NotLocal,
+    /// Only accounts that are out of service.
+    Disabled,
+}
+
+/// Names that every domain has (RFC 5321 4.5.1, RFC 2142).
+const ROLES: [&str; 2] = ["postmaster", "abuse"];
+
+/// An alias that leads to aliases that lead to aliases: deeper than this is a mistake.
+const MAX_ALIAS_DEPTH: usize = 10;
+
+/// Looks addresses up in the store.
+#[derive(Clone)]
+pub struct Directory {
+    store: Arc<dyn Store>,
+    options: DirectoryOptions,
+}
+
+impl Directory {
+    /// A directory over the store's data.
+    pub fn new(store: Arc<dyn Store>, options: DirectoryOptions) -> Self {
+        Self { store, options }
+    }
+
+    /// The form in which an address is kept and compared.
+    pub fn canonical(&self, address: &Address) -> Address {
+        match self.options.local_part_case {
+            LocalPartCase::Insensitive => address.with_local(address.local().to_lowercase()),
+            LocalPartCase::Sensitive => address.clone(),
+        }
+    }
+
+    /// Who gets mail for an address.
+    pub async fn resolve(&self, address: &Address) -> Result<Resolution, StoreError> {
+        let Some(domain) = self.domain_of(address).await? else {
+            return Ok(Resolution::NotLocal);
+        };
+        let Some(found) = self.find(address, &domain).await? else {
+            return Ok(Resolution::Unknown);
+        };
+        self.expand(found).await
+    }
+
+    /// Who gets mail for `<Postmaster>` without a domain: the configured postmaster, else that of
+    /// the first domain that has one.
+    pub async fn resolve_postmaster(&self) -> Result<Resolution, StoreError> {
+        let configured = self.options.postmaster.clone();
+        let domains = self.store.domains().await?;
+        let role = ROLES[0].parse::<LocalPart>().ok();
+        let of_domain = |domain: DomainEntry| Some(Address::new(role.clone()?, domain.name));
+        for address in configured
+            .into_iter()
+            .chain(domains.into_iter().filter_map(of_domain))
+        {
+            if let found @ Resolution::Accounts(_) = self.resolve(&address).await? {
+                return Ok(found);
+            }
+        }
+        Ok(Resolution::Unknown)
+    }
+
+    /// The account that a user's name at login means, with its id.
+    pub async fn account(&self, address: &Address) -> Result<Option<AccountId>, StoreError> {
+        Ok(match self.store.resolve(self.canonical(address)).await? {
+            Some(AddressEntry::Account { id, .. }) => Some(id),
+            _ => None,
+        })
+    }
+
+    async fn domain_of(&self, address: &Address) -> Result<Option<DomainEntry>, StoreError> {
+        self.store.domain(address.domain().clone()).await
+    }
+
+    /// The entry that serves an address: its own, that of its mailbox without the tag, that of the
+    /// role's keeper, that of the catch-all; in this order.
+    async fn find(
+        &self,
+        address: &Address,
+        domain: &DomainEntry,
+    ) -> Result<Option<AddressEntry>, StoreError> {
+        let address = self.canonical(address);
+        let candidates = [
+            Some(address.clone()),
+            self.without_tag(&address),
+            self.role_keeper(&address, domain),
+            domain.catch_all.clone(),
+        ];
+        for candidate in candidates.into_iter().flatten() {
+            let entry = self.store.resolve(self.canonical(&candidate)).await?;
+            if let Some(entry) = entry.filter(AddressEntry::is_in_use) {
+                return Ok(Some(entry));
+            }
+        }
+        Ok(None)
+    }
+
+    fn without_tag(&self, address: &Address) -> Option<Address> {
+        let separator = self.options.tag_separator?;
+        let (mailbox, _tag) = address.local().as_str().split_once(separator)?;
+        Some(address.with_local(LocalPart::from_name(mailbox).ok()?))
+    }
+
+    fn role_keeper(&self, address: &Address, domain: &DomainEntry) -> Option<Address> {
+        let is_role = ROLES
+            .iter()
+            .any(|role| address.local().as_str().eq_ignore_ascii_case(role));
+        let keeper = || {
+            domain
+                .postmaster
+                .as_ref()
+                .or(self.options.postmaster.as_ref())
+        };
+        is_role.then(keeper).flatten().cloned()
+    }
+
+    /// Follows aliases to accounts. An address that was seen is not followed again, so circles end.
+    async fn expand(&self, entry: AddressEntry) -> Result<Resolution, StoreError> {
+        let mut seen = BTreeSet::new();
+        let mut accounts = Vec::new();
+        let mut disabled = false;
+        let mut level = vec![entry];
+        for _depth in 0..=MAX_ALIAS_DEPTH {
+            let mut next = Vec::new();
+            for entry in level {
+                match entry {
+                    AddressEntry::Account { id, .. } if accounts.contains(&id) => {}
+                    AddressEntry::Account { id, .. } if self.is_enabled(id).await? => {
+                        accounts.push(id);
+                    }
+                    AddressEntry::Account { .. } => disabled = true,
+                    AddressEntry::Alias { targets, .. } => {
+                        for target in targets {
+                            next.extend(self.follow(&target, &mut seen).await?);
+                        }
+                    }
+                    AddressEntry::Removed { .. } => {}
+                }
+            }
+            level = next;
+        }
+        Ok(match (accounts.is_empty(), disabled) {
+            (false, _) => Resolution::Accounts(accounts),
+            (true, true) => Resolution::Disabled,
+            (true, false) => Resolution::Unknown,
+        })
+    }
+
+    async fn follow(
+        &self,
+        target: &Address,
+        seen: &mut BTreeSet<Address>,
+    ) -> Result<Option<AddressEntry>, StoreError> {
+        if !seen.insert(self.canonical(target)) {
+            return Ok(None);
+        }
+        let Some(domain) = self.domain_of(target).await? else {
+            return Ok(None);
+        };
+        self.find(target, &domain).await
+    }
+
+    async fn is_enabled(&self, id: AccountId) -> Result<bool, StoreError> {
+        let account = self.store.account(id).await?;
+        Ok(account.is_some_and(|(profile, _)| profile.state == AccountState::Enabled))
+    }
+}

@@ -1,0 +1,516 @@
+//! The desk of SMTP sessions: who may send what to whom, and the way of a message into the store.
+//!
+//! The order of what makes a 250 true:
+//!
+//! 1. RCPT: every recipient is resolved to accounts; nothing is kept yet.
+//! 2. Begin: the trace fields are written in front of the body (they are final now, so sizes are
+//!    exact). A crash from here on leaves bytes that nobody lists; the store sweeps them.
+//! 3. The body streams into the store's writer; a slow store slows the peer.
+//! 4. Commit: one call makes body and listing durable for all owners or for none: **the point of
+//!    acceptance**. Its receipt is what the session makes the 250 from.
+//!
+//! Whatever fails before 4 is answered 4xx and leaves nothing. When 4 does not know, the answer is
+//! 451: a sender that tries again may cause a second copy, never a lost one.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use cassmail_mail::{AccountId, Address, Delivery, IdMinter, MessageId, Owner, Stored, UnixTime};
+use cassmail_smtp::Class;
+use cassmail_smtp::server::{
+    Answer, BeginRefusal, CommitRefusal, Hop, Login, LoginRefusal, Question, Recipient,
+    RecipientRefusal, Refused, Sender, SenderRefusal, Session,
+};
+use cassmail_store::{
+    ErrorKind, Health, MessageWriter, Patience, Reason, Store, StoreError, StoreResult,
+};
+use cassmail_telemetry::{Metrics, Outcome, Protocol, chain, event};
+use cassmail_wire::sasl::Claim;
+use cassmail_wire::{Caller, Desk, Ending};
+
+use crate::clock::Clock;
+use crate::directory::{Directory, Resolution};
+use crate::header::HeaderScan;
+use crate::login::{LoginFailure, Logins};
+use crate::submission::Completion;
+use crate::trace::Trace;
+
+/// How mail is taken in.
+#[derive(Debug, Clone)]
+pub struct IntakeOptions {
+    /// Our name in `Received`.
+    pub hostname: String,
+    /// How many `Received` fields a message may have before it is taken for a loop.
+    pub max_hops: usize,
+    /// How long a peer waits for the answer to the end of its message (RFC 5321 4.5.3.2.6 gives us
+    /// ten minutes; senders in a hurry give less).
+    pub patience: Duration,
+}
+
+/// What all SMTP desks share.
+pub struct Intake {
+    store: Arc<dyn Store>,
+    directory: Directory,
+    logins: Arc<Logins>,
+    minter: IdMinter,
+    clock: Arc<dyn Clock>,
+    metrics: Arc<Metrics>,
+    options: IntakeOptions,
+}
+
+impl Intake {
+    /// Joins what a desk needs.
+    pub fn new(
+        store: Arc<dyn Store>,
+        directory: Directory,
+        logins: Arc<Logins>,
+        minter: IdMinter,
+        clock: Arc<dyn Clock>,
+        metrics: Arc<Metrics>,
+        options: IntakeOptions,
+    ) -> Self {
+        Self {
+            store,
+            directory,
+            logins,
+            minter,
+            clock,
+            metrics,
+            options,
+        }
+    }
+
+    /// A desk for one connection.
+    pub fn desk(self: &Arc<Self>, caller: Caller) -> IntakeDesk {
+        IntakeDesk {
+            intake: Arc::clone(self),
+            caller,
+            transaction: None,
+            stored: 0,
+        }
+    }
+}
+
+/// Answers one SMTP session.
+pub struct IntakeDesk {
+    intake: Arc<Intake>,
+    caller: Caller,
+    transaction: Option<Transaction>,
+    /// Messages that were stored in this session.
+    stored: u64,
+}
+
+/// What MAIL opened.
+struct Transaction {
+    id: MessageId,
+    sender: Sender,
+    recipients: Vec<Accepted>,
+    message: Option<Message>,
+}
+
+/// A recipient that was accepted.
+struct Accepted {
+    /// As the client named it.
+    named: Option<Address>,
+    accounts: Vec<AccountId>,
+}
+
+/// A body on its way into the store.
+struct Message {
+    writer: Option<Box<dyn MessageWriter>>,
+    scan: HeaderScan,
+    /// What a submission still has to be completed with; none on the MX port, where nothing is
+    /// changed.
+    completion: Option<Completion>,
+    failure: Option<StoreError>,
+    size: u64,
+    received_at: UnixTime,
+}
+
+impl Desk for IntakeDesk {
+    type Machine = Session;
+
+    async fn answer(&mut self, question: Question) -> Answer {
+        match question {
+            Question::LogIn(claim) => Answer::LogIn(self.log_in(claim).await),
+            Question::Sender(sender) => Answer::Sender(self.open(sender).await),
+            Question::Recipient(recipient) => Answer::Recipient(self.accept(recipient).await),
+            Question::Begin(hop) => Answer::Begin(self.begin(&hop).await),
+            Question::Commit => Answer::Commit(self.commit().await),
+            Question::Forget => {
+                self.transaction = None;
+                Answer::Forgotten
+            }
+        }
+    }
+
+    async fn body(&mut self, piece: Bytes) {
+        let Some(message) = self
+            .transaction
+            .as_mut()
+            .and_then(|open| open.message.as_mut())
+        else {
+            return;
+        };
+        if let Err(error) = message.take(piece).await {
+            message.failure = Some(error);
+            message.writer = None;
+        }
+    }
+
+    fn note(&mut self, note: Refused) {
+        self.log_refusal(&note);
+    }
+
+    fn closed(&mut self, session: &Session, ending: Ending) {
+        self.log_closed(session, ending);
+    }
+}
+
+impl IntakeDesk {
+    async fn log_in(&mut self, claim: Claim) -> Result<Login, LoginRefusal> {
+        let user = claim.user.clone();
+        let verdict = self.intake.logins.check(claim).await;
+        self.intake
+            .metrics
+            .login(Protocol::Smtp, outcome_of(&verdict));
+        match verdict {
+            Ok(logged_in) => Ok(Login {
+                address: logged_in.address,
+            }),
+            Err(LoginFailure::Wrong(reason)) => {
+                tracing::info!(
+                    event = event::LOGIN_REFUSED, session.id = %self.caller.session,
+                    client.address = %self.caller.peer.ip(), user, reason
+                );
+                Err(LoginRefusal::Wrong)
+            }
+            Err(LoginFailure::Store(error)) => {
+                self.log_fault(&error);
+                Err(LoginRefusal::TryLater)
+            }
+            Err(LoginFailure::Password(error)) => {
+                self.log_fault(&error);
+                Err(LoginRefusal::TryLater)
+            }
+        }
+    }
+
+    async fn open(&mut self, sender: Sender) -> Result<(), SenderRefusal> {
+        self.transaction = None;
+        match self.intake.store.health() {
+            Health::Full => return Err(SenderRefusal::Full),
+            Health::Poisoned(_) => return Err(SenderRefusal::Fault),
+            Health::Well | Health::Degraded(_) => {}
+        }
+        if !self.may_send_as(&sender).await? {
+            return Err(SenderRefusal::NotYours);
+        }
+        let id = self.intake.minter.mint(self.intake.clock.wall());
+        self.transaction = Some(Transaction {
+            id,
+            sender,
+            recipients: Vec::new(),
+            message: None,
+        });
+        Ok(())
+    }
+
+    /// Who logged in sends in the name of addresses that lead to the own account (RFC 6409 6.1), or
+    /// in nobody's, as reports do.
+    async fn may_send_as(&mut self, sender: &Sender) -> Result<bool, SenderRefusal> {
+        use cassmail_mail::ReversePath;
+        let (Some(user), ReversePath::Mailbox(address)) = (&sender.user, &sender.reverse_path)
+        else {
+            return Ok(true);
+        };
+        let directory = &self.intake.directory;
+        let own = directory.account(&user.address).await;
+        let named = directory.resolve(address).await;
+        match (own, named) {
+            (Ok(Some(own)), Ok(Resolution::Accounts(accounts))) => Ok(accounts.contains(&own)),
+            (Ok(_), Ok(_)) => Ok(false),
+            (Err(error), _) | (_, Err(error)) => {
+                self.log_fault(&error);
+                Err(SenderRefusal::Fault)
+            }
+        }
+    }
+
+    async fn accept(&mut self, recipient: Recipient) -> Result<(), RecipientRefusal> {
+        let directory = &self.intake.directory;
+        let (named, resolution) = match recipient {
+            Recipient::Mailbox(address) => {
+                let resolution = directory.resolve(&address).await;
+                (Some(address), resolution)
+            }
+            Recipient::Postmaster => (None, directory.resolve_postmaster().await),
+        };
+        let accounts = match resolution {
+            Ok(Resolution::Accounts(accounts)) => accounts,
+            Ok(Resolution::Unknown) => return Err(RecipientRefusal::Unknown),
+            Ok(Resolution::NotLocal) => return Err(RecipientRefusal::NotLocal),
+            Ok(Resolution::Disabled) => return Err(RecipientRefusal::Disabled),
+            Err(error) => {
+                self.log_fault(&error);
+                return Err(RecipientRefusal::Fault);
+            }
+        };
+        let transaction = self.transaction.as_mut().ok_or(RecipientRefusal::Fault)?;
+        transaction.recipients.push(Accepted { named, accounts });
+        Ok(())
+    }
+
+    async fn begin(&mut self, hop: &Hop) -> Result<(), BeginRefusal> {
+        let transaction = self.transaction.as_mut().ok_or(BeginRefusal::Fault)?;
+        let begun = transaction.begin(&self.intake, &self.caller, hop).await;
+        match begun {
+            Ok(message) => {
+                transaction.message = Some(message);
+                Ok(())
+            }
+            Err(error) if error.kind() == ErrorKind::Unavailable(Reason::Full) => {
+                Err(BeginRefusal::Full)
+            }
+            Err(error) => {
+                self.log_fault(&error);
+                Err(BeginRefusal::Fault)
+            }
+        }
+    }
+
+    async fn commit(&mut self) -> Result<Stored, CommitRefusal> {
+        let begun_at = self.intake.clock.now();
+        let mut transaction = self.transaction.take().ok_or(CommitRefusal::Fault)?;
+        let mut message = transaction.message.take().ok_or(CommitRefusal::Fault)?;
+        if message.scan.seen().received > self.intake.options.max_hops {
+            return Err(CommitRefusal::Loop);
+        }
+        let patience = Patience(self.intake.options.patience);
+        let stored = message
+            .finish(transaction.delivery(message.received_at), patience)
+            .await;
+        let took = self.intake.clock.now().since(begun_at);
+        self.intake
+            .metrics
+            .message_accepted(outcome_of(&stored), message.size, took);
+        match stored {
+            Ok(receipt) => {
+                self.stored += 1;
+                self.log_stored(&transaction, &message);
+                Ok(receipt)
+            }
+            Err(error) => Err(self.commit_refusal(&error)),
+        }
+    }
+
+    fn commit_refusal(&self, error: &StoreError) -> CommitRefusal {
+        match error.kind() {
+            ErrorKind::Unavailable(Reason::Full) => CommitRefusal::Full,
+            ErrorKind::Indeterminate => {
+                self.log_fault(error);
+                CommitRefusal::Indeterminate
+            }
+            _ => {
+                self.log_fault(error);
+                CommitRefusal::Fault
+            }
+        }
+    }
+
+    fn log_fault(&self, error: &(dyn std::error::Error + 'static)) {
+        tracing::error!(
+            event = event::STORE_OPERATION_FAILED, session.id = %self.caller.session,
+            error = %chain(error)
+        );
+    }
+
+    fn log_stored(&self, transaction: &Transaction, message: &Message) {
+        tracing::info!(
+            event = event::SMTP_MESSAGE_STORED,
+            session.id = %self.caller.session,
+            message.id = %transaction.id,
+            client.address = %self.caller.peer.ip(),
+            mail.from = %transaction.sender.reverse_path,
+            mail.to = %transaction.recipients_for_logs(),
+            mail.size = message.size,
+        );
+    }
+
+    /// One line per refusal: client, envelope, rule, reply, session.
+    fn log_refusal(&self, refused: &Refused) {
+        let (from, to) = match &self.transaction {
+            Some(open) => (
+                open.sender.reverse_path.to_string(),
+                open.recipients_for_logs(),
+            ),
+            None => (String::new(), String::new()),
+        };
+        self.intake
+            .metrics
+            .refusal(Protocol::Smtp, refused.reply.class() == Class::Never);
+        tracing::info!(
+            event = event::SMTP_REFUSED,
+            session.id = %self.caller.session,
+            client.address = %self.caller.peer.ip(),
+            mail.from = from,
+            mail.to = to,
+            refusal = %refused,
+        );
+    }
+
+    fn log_closed(&self, session: &Session, ending: Ending) {
+        let duration = self.intake.clock.now().since(self.caller.accepted_at);
+        let tally = session.tally();
+        let of_class = |class| -> u32 {
+            tally
+                .iter()
+                .filter(|(_, found, _)| *found == class)
+                .map(|(_, _, count)| count)
+                .sum()
+        };
+        tracing::info!(
+            event = event::SMTP_SESSION_CLOSED,
+            session.id = %self.caller.session,
+            client.address = %self.caller.peer.ip(),
+            ending = ending.as_str(),
+            commands = tally.iter().map(|(_, _, count)| count).sum::<u32>(),
+            refused = of_class(Class::TryLater) + of_class(Class::Never),
+            messages = self.stored,
+            seconds = duration.as_secs_f64(),
+        );
+    }
+}
+
+impl Transaction {
+    async fn begin(&mut self, intake: &Intake, caller: &Caller, hop: &Hop) -> StoreResult<Message> {
+        let received_at = intake.clock.wall();
+        let mut writer = intake.store.begin(self.id).await?;
+        let trace = Trace {
+            reverse_path: &self.sender.reverse_path,
+            hop,
+            client: caller.peer.ip(),
+            hostname: &intake.options.hostname,
+            id: self.id,
+            only_recipient: self.only_recipient(),
+            received_at,
+        };
+        writer.write(trace.fields().into()).await?;
+        let completion = self.sender.user.as_ref().map(|user| {
+            Completion::new(
+                &user.address,
+                self.id,
+                &intake.options.hostname,
+                received_at,
+            )
+        });
+        let scan = HeaderScan::default();
+        Ok(Message {
+            writer: Some(writer),
+            scan,
+            completion,
+            failure: None,
+            size: 0,
+            received_at,
+        })
+    }
+
+    fn only_recipient(&self) -> Option<&Address> {
+        match self.recipients.as_slice() {
+            [only] => only.named.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// Every account once, with the first recipient that named it.
+    fn delivery(&self, received_at: UnixTime) -> Delivery {
+        let mut owners: Vec<Owner> = Vec::with_capacity(self.recipients.len());
+        let mut seen = std::collections::HashSet::with_capacity(self.recipients.len());
+        for recipient in &self.recipients {
+            for &account in recipient
+                .accounts
+                .iter()
+                .filter(|&&account| seen.insert(account))
+            {
+                let recipient = recipient.named.clone();
+                owners.push(Owner {
+                    account,
+                    recipient,
+                    uidl: None,
+                });
+            }
+        }
+        Delivery {
+            reverse_path: self.sender.reverse_path.clone(),
+            received_at,
+            owners,
+        }
+    }
+
+    /// The first recipients; a thousand would flood the log.
+    fn recipients_for_logs(&self) -> String {
+        const SHOWN: usize = 10;
+        let named = |accepted: &Accepted| match &accepted.named {
+            Some(address) => address.to_string(),
+            None => "postmaster".to_owned(),
+        };
+        let mut text = self
+            .recipients
+            .iter()
+            .take(SHOWN)
+            .map(named)
+            .collect::<Vec<_>>()
+            .join(" ");
+        if self.recipients.len() > SHOWN {
+            text.push_str(" and more");
+        }
+        text
+    }
+}
+
+impl Message {
+    async fn take(&mut self, piece: Bytes) -> StoreResult<()> {
+        self.size += piece.len() as u64;
+        let header_end = self.scan.take(&piece);
+        let Some(writer) = &mut self.writer else {
+            return Ok(());
+        };
+        match &mut self.completion {
+            None => writer.write(piece).await,
+            Some(completion) => {
+                let Some(ready) = completion.take(piece, header_end, self.scan.seen()) else {
+                    return Ok(());
+                };
+                self.completion = None;
+                for piece in ready {
+                    writer.write(piece).await?;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Commits, after what a submission without an end of its header still lacks.
+    async fn finish(&mut self, delivery: Delivery, patience: Patience) -> StoreResult<Stored> {
+        if let Some(error) = self.failure.take() {
+            return Err(error);
+        }
+        let closed = || StoreError::new(ErrorKind::Unavailable(Reason::Engine), "store a message");
+        let mut writer = self.writer.take().ok_or_else(closed)?;
+        if let Some(completion) = self.completion.take() {
+            for piece in completion.finish(self.scan.seen()) {
+                writer.write(piece).await?;
+            }
+        }
+        writer.commit(delivery, patience).await
+    }
+}
+
+fn outcome_of<T, E>(result: &Result<T, E>) -> Outcome {
+    if result.is_ok() {
+        Outcome::Ok
+    } else {
+        Outcome::Failed
+    }
+}

@@ -1,0 +1,300 @@
+//! The desk of POP3 sessions: login, the snapshot, giving out, removing.
+//!
+//! A session is a snapshot, and deletes are idempotent, so two sessions on one maildrop harm nobody;
+//! an operator who wants RFC 1939's exclusive lock can have it within one process.
+//!
+//! Only QUIT removes: [`Question::Remove`] is asked by the session when QUIT was said and never
+//! otherwise, and the +OK is made from the store's receipt.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use cassmail_mail::{AccountId, Entry, MessageId, Removed};
+use cassmail_pop3::{
+    Answer, BodyRefusal, LoginRefusal, MaildropRefusal, Note, Question, RemoveRefusal, Session,
+};
+use cassmail_store::{BodyReader, ErrorKind, Patience, Store, StoreError};
+use cassmail_telemetry::{Metrics, Outcome, Protocol, chain, event};
+use cassmail_wire::sasl::Claim;
+use cassmail_wire::{Caller, Desk, Ending};
+
+use crate::clock::Clock;
+use crate::login::{LoggedIn, LoginFailure, Logins};
+
+/// How mail is given out.
+#[derive(Debug, Clone)]
+pub struct MaildropOptions {
+    /// Whether one session of an account shuts out others in this process.
+    pub lock: MaildropLock,
+    /// How long a client waits for the answer to QUIT.
+    pub patience: Duration,
+}
+
+/// Whether sessions of one account exclude each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MaildropLock {
+    /// They do not: the normal case of two devices.
+    Shared,
+    /// The second one is told `[IN-USE]`, as long as both are in this process.
+    Exclusive,
+}
+
+/// What all POP3 desks share.
+pub struct Counter {
+    store: Arc<dyn Store>,
+    logins: Arc<Logins>,
+    clock: Arc<dyn Clock>,
+    metrics: Arc<Metrics>,
+    in_use: Arc<InUse>,
+    options: MaildropOptions,
+}
+
+impl Counter {
+    /// Joins what a desk needs.
+    pub fn new(
+        store: Arc<dyn Store>,
+        logins: Arc<Logins>,
+        clock: Arc<dyn Clock>,
+        metrics: Arc<Metrics>,
+        options: MaildropOptions,
+    ) -> Self {
+        Self {
+            store,
+            logins,
+            clock,
+            metrics,
+            in_use: Arc::default(),
+            options,
+        }
+    }
+
+    /// A desk for one connection.
+    pub fn desk(self: &Arc<Self>, caller: Caller) -> MaildropDesk {
+        MaildropDesk {
+            counter: Arc::clone(self),
+            caller,
+            user: None,
+            lock: None,
+            body: None,
+        }
+    }
+}
+
+/// Answers one POP3 session.
+pub struct MaildropDesk {
+    counter: Arc<Counter>,
+    caller: Caller,
+    user: Option<LoggedIn>,
+    lock: Option<Held>,
+    body: Option<Box<dyn BodyReader>>,
+}
+
+impl Desk for MaildropDesk {
+    type Machine = Session;
+
+    async fn answer(&mut self, question: Question) -> Answer {
+        match question {
+            Question::LogIn(claim) => Answer::LogIn(self.log_in(claim).await),
+            Question::OpenMaildrop => Answer::Maildrop(self.list().await),
+            Question::OpenBody(id) => Answer::Opened(self.open(id).await),
+            Question::NextPiece => Answer::Piece(self.next_piece().await),
+            Question::CloseBody => {
+                self.body = None;
+                Answer::BodyClosed
+            }
+            Question::Remove(ids) => Answer::Removed(self.remove(ids).await),
+        }
+    }
+
+    /// POP3 clients send no messages.
+    async fn body(&mut self, _piece: Bytes) {}
+
+    fn note(&mut self, note: Note) {
+        self.counter
+            .metrics
+            .refusal(Protocol::Pop3, is_peers_duty(&note));
+        tracing::info!(
+            event = event::POP3_REFUSED,
+            session.id = %self.caller.session,
+            client.address = %self.caller.peer.ip(),
+            user = %self.user_for_logs(),
+            refusal = %note,
+        );
+    }
+
+    fn closed(&mut self, session: &Session, ending: Ending) {
+        let duration = self.counter.clock.now().since(self.caller.accepted_at);
+        let tally = session.tally();
+        tracing::info!(
+            event = event::POP3_SESSION_CLOSED,
+            session.id = %self.caller.session,
+            client.address = %self.caller.peer.ip(),
+            user = %self.user_for_logs(),
+            ending = ending.as_str(),
+            listed = tally.listed,
+            retrieved = tally.retrieved,
+            removed = tally.removed,
+            seconds = duration.as_secs_f64(),
+        );
+    }
+}
+
+impl MaildropDesk {
+    async fn log_in(&mut self, claim: Claim) -> Result<(), LoginRefusal> {
+        let user = claim.user.clone();
+        let verdict = self.counter.logins.check(claim).await;
+        let outcome = if verdict.is_ok() {
+            Outcome::Ok
+        } else {
+            Outcome::Failed
+        };
+        self.counter.metrics.login(Protocol::Pop3, outcome);
+        match verdict {
+            Ok(logged_in) => {
+                self.user = Some(logged_in);
+                Ok(())
+            }
+            Err(LoginFailure::Wrong(reason)) => {
+                tracing::info!(
+                    event = event::LOGIN_REFUSED, session.id = %self.caller.session,
+                    client.address = %self.caller.peer.ip(), user, reason
+                );
+                Err(LoginRefusal::Wrong)
+            }
+            Err(LoginFailure::Store(error)) => {
+                self.log_fault(&error);
+                Err(LoginRefusal::TryLater)
+            }
+            Err(LoginFailure::Password(error)) => {
+                self.log_fault(&error);
+                Err(LoginRefusal::TryLater)
+            }
+        }
+    }
+
+    async fn list(&mut self) -> Result<Vec<Entry>, MaildropRefusal> {
+        let account = self.account().ok_or(MaildropRefusal::TryLater)?;
+        if self.counter.options.lock == MaildropLock::Exclusive {
+            let held = self
+                .counter
+                .in_use
+                .hold(account)
+                .ok_or(MaildropRefusal::InUse)?;
+            self.lock = Some(held);
+        }
+        self.counter.store.list(account).await.map_err(|error| {
+            self.log_fault(&error);
+            MaildropRefusal::TryLater
+        })
+    }
+
+    async fn open(&mut self, id: MessageId) -> Result<(), BodyRefusal> {
+        let account = self.account().ok_or(BodyRefusal::TryLater)?;
+        match self.counter.store.open(account, id).await {
+            Ok(body) => {
+                self.body = Some(body);
+                Ok(())
+            }
+            Err(error) => Err(self.body_refusal(&error)),
+        }
+    }
+
+    async fn next_piece(&mut self) -> Result<Option<Bytes>, BodyRefusal> {
+        let body = self.body.as_mut().ok_or(BodyRefusal::TryLater)?;
+        let piece = body.next().await;
+        if !matches!(piece, Ok(Some(_))) {
+            self.body = None;
+        }
+        piece.map_err(|error| self.body_refusal(&error))
+    }
+
+    fn body_refusal(&self, error: &StoreError) -> BodyRefusal {
+        if error.kind() == ErrorKind::Missing {
+            return BodyRefusal::Gone;
+        }
+        self.log_fault(error);
+        match error.kind() {
+            ErrorKind::Corrupt => BodyRefusal::Damaged,
+            _ => BodyRefusal::TryLater,
+        }
+    }
+
+    async fn remove(&mut self, ids: Vec<MessageId>) -> Result<Removed, RemoveRefusal> {
+        let account = self.account().ok_or(RemoveRefusal)?;
+        let count = ids.len();
+        let patience = Patience(self.counter.options.patience);
+        let removed = self.counter.store.remove(account, ids, patience).await;
+        let outcome = if removed.is_ok() {
+            Outcome::Ok
+        } else {
+            Outcome::Failed
+        };
+        self.counter.metrics.pop3_removed(outcome, count);
+        removed.map_err(|error| {
+            self.log_fault(&error);
+            RemoveRefusal
+        })
+    }
+
+    fn account(&self) -> Option<AccountId> {
+        self.user.as_ref().map(|user| user.id)
+    }
+
+    fn user_for_logs(&self) -> String {
+        self.user
+            .as_ref()
+            .map(|user| user.address.to_string())
+            .unwrap_or_default()
+    }
+
+    fn log_fault(&self, error: &(dyn std::error::Error + 'static)) {
+        tracing::error!(
+            event = event::STORE_OPERATION_FAILED, session.id = %self.caller.session,
+            user = %self.user_for_logs(), error = %chain(error)
+        );
+    }
+}
+
+/// Whether the peer has to act, not we.
+fn is_peers_duty(note: &Note) -> bool {
+    !matches!(
+        note,
+        Note::InUse
+            | Note::BrokenOff { .. }
+            | Note::SizeDiffers { .. }
+            | Note::NotRemoved
+            | Note::AnswerOutOfTurn
+    )
+}
+
+/// The maildrops that have a session in this process.
+#[derive(Default)]
+struct InUse(Mutex<HashSet<AccountId>>);
+
+/// Holds a maildrop until it is dropped.
+struct Held {
+    in_use: Arc<InUse>,
+    account: AccountId,
+}
+
+impl InUse {
+    fn hold(self: &Arc<Self>, account: AccountId) -> Option<Held> {
+        let mut accounts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        accounts.insert(account).then(|| Held {
+            in_use: Arc::clone(self),
+            account,
+        })
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.in_use
+            .0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&self.account);
+    }
+}

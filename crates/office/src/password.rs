@@ -1,0 +1,217 @@
+//! Password hashes: argon2id (RFC 9106), made and verified on a small pool of threads.
+//!
+//! A hash takes tens of milliseconds and as many megabytes on purpose. The pool keeps that from
+//! becoming everybody's burden: so many threads, so many waiting, and who comes after that is told
+//! to try later.
+
+use std::sync::Arc;
+
+use argon2::password_hash::{PasswordHasher, PasswordVerifier};
+use argon2::{Algorithm, Argon2, Params, Version};
+use cassmail_mail::Secret;
+use cassmail_store::Credentials;
+use tokio::sync::Semaphore;
+
+/// The cost of a hash, and how many may be computed at once.
+#[derive(Debug, Clone)]
+pub struct PasswordOptions {
+    /// Memory of one hash, in KiB.
+    pub memory_kib: u32,
+    /// Passes over that memory.
+    pub iterations: u32,
+    /// Lanes.
+    pub parallelism: u32,
+    /// How many hashes are computed at once.
+    pub workers: usize,
+    /// How many may wait for a worker.
+    pub queue: usize,
+}
+
+/// Why there is no verdict on a password.
+#[derive(Debug, thiserror::Error)]
+pub enum PasswordError {
+    /// More are waiting than the queue takes.
+    #[error("failed to check a password: too many are waiting")]
+    Overloaded,
+    /// The parameters are out of the algorithm's range, or randomness failed.
+    #[error("failed to hash a password: {0}")]
+    Hash(String),
+    /// A hash in the store that cannot be read.
+    #[error("failed to read a stored password hash: {0}")]
+    Stored(String),
+}
+
+/// Makes and verifies hashes.
+pub struct Passwords {
+    params: Params,
+    /// A permit for everybody who computes or waits.
+    places: Arc<Semaphore>,
+    /// A permit for everybody who computes.
+    workers: Arc<Semaphore>,
+    /// What an unknown user's password is compared with, so that it takes the same time.
+    decoy: Arc<str>,
+}
+
+impl Passwords {
+    /// A pool with these costs.
+    ///
+    /// # Errors
+    /// Costs out of the algorithm's range.
+    pub fn new(options: &PasswordOptions) -> Result<Self, PasswordError> {
+        let params = Params::new(
+            options.memory_kib,
+            options.iterations,
+            options.parallelism,
+            None,
+        )
+        .map_err(|error| PasswordError::Hash(error.to_string()))?;
+        let decoy = hash(&params, b"nobody's password")?;
+        Ok(Self {
+            params,
+            places: Arc::new(Semaphore::new(
+                options.workers.saturating_add(options.queue),
+            )),
+            workers: Arc::new(Semaphore::new(options.workers)),
+            decoy: decoy.into(),
+        })
+    }
+
+    /// Makes the credentials that a password proves.
+    pub async fn make(&self, password: Secret) -> Result<Credentials, PasswordError> {
+        let params = self.params.clone();
+        // Made for an administrator, who may wait: no limit on the queue.
+        let permit = Arc::clone(&self.workers).acquire_owned().await;
+        let hashed = tokio::task::spawn_blocking(move || {
+            let _permit = permit;
+            hash(&params, password.expose().as_bytes())
+        });
+        let password_hash = hashed.await.map_err(|_| worker_failed())??;
+        Ok(Credentials {
+            password_hash,
+            scram_sha_256: None,
+        })
+    }
+
+    /// Whether the password is the one of these credentials; without credentials it takes as long and
+    /// is wrong.
+    pub async fn verify(
+        &self,
+        password: Secret,
+        credentials: Option<&Credentials>,
+    ) -> Result<bool, PasswordError> {
+        let known = credentials.is_some();
+        let stored: Arc<str> = match credentials {
+            Some(credentials) => credentials.password_hash.as_str().into(),
+            None => Arc::clone(&self.decoy),
+        };
+        let place = Arc::clone(&self.places)
+            .try_acquire_owned()
+            .map_err(|_| PasswordError::Overloaded)?;
+        let worker = Arc::clone(&self.workers).acquire_owned().await;
+        let verified = tokio::task::spawn_blocking(move || {
+            let _held = (place, worker);
+            verify(&stored, password.expose().as_bytes())
+        });
+        Ok(verified.await.map_err(|_| worker_failed())?? && known)
+    }
+}
+
+fn worker_failed() -> PasswordError {
+    PasswordError::Hash("the worker did not finish".to_owned())
+}
+
+fn hash(params: &Params, password: &[u8]) -> Result<String, PasswordError> {
+    let failed = |error: &dyn std::fmt::Display| PasswordError::Hash(error.to_string());
+    let mut salt = [0; 16];
+    getrandom::fill(&mut salt).map_err(|error| failed(&error))?;
+    let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params.clone());
+    let hash = argon2
+        .hash_password_with_salt(password, &salt)
+        .map_err(|error| failed(&error))?;
+    Ok(hash.to_string())
+}
+
+/// The costs are those of the stored hash, not those of today's configuration.
+fn verify(stored: &str, password: &[u8]) -> Result<bool, PasswordError> {
+    match Argon2::default().verify_password(password, stored) {
+        Ok(()) => Ok(true),
+        Err(argon2::password_hash::Error::PasswordInvalid) => Ok(false),
+        Err(error) => Err(PasswordError::Stored(error.to_string())),
+    }
+}
+
+/// Whether a text is an argon2id hash that can be verified here, for imports.
+pub fn is_password_hash(text: &str) -> bool {
+    text.starts_with("$argon2id$") && verify(text, b"").is_ok()
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    pub(crate) fn cheap() -> PasswordOptions {
+        PasswordOptions {
+            memory_kib: 8,
+            iterations: 1,
+            parallelism: 1,
+            workers: 1,
+            queue: 1,
+        }
+    }
+
+    fn secret(text: &str) -> Secret {
+        Secret::new(text.to_owned())
+    }
+
+    #[tokio::test]
+    async fn the_right_password_verifies_and_others_do_not() {
+        let passwords = Passwords::new(&cheap()).unwrap();
+        let credentials = passwords.make(secret("open sesame")).await.unwrap();
+        let verify = |text| passwords.verify(secret(text), Some(&credentials));
+        assert!(verify("open sesame").await.unwrap());
+        assert!(!verify("open sesam").await.unwrap());
+        assert!(
+            !passwords
+                .verify(secret("nobody's password"), None)
+                .await
+                .unwrap()
+        );
+    }
+
+    #[tokio::test]
+    async fn two_hashes_of_one_password_differ() {
+        let passwords = Passwords::new(&cheap()).unwrap();
+        let first = passwords.make(secret("x")).await.unwrap();
+        assert_ne!(first, passwords.make(secret("x")).await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn who_comes_when_the_queue_is_full_is_told_so() {
+        let passwords = Passwords::new(&cheap()).unwrap();
+        let _places = Arc::clone(&passwords.places)
+            .try_acquire_many_owned(2)
+            .unwrap();
+        let refused = passwords.verify(secret("x"), None).await;
+        assert!(matches!(refused, Err(PasswordError::Overloaded)));
+    }
+
+    #[tokio::test]
+    async fn a_damaged_hash_is_a_fault_not_a_wrong_password() {
+        let passwords = Passwords::new(&cheap()).unwrap();
+        let damaged = Credentials {
+            password_hash: "plain".to_owned(),
+            scram_sha_256: None,
+        };
+        let verdict = passwords.verify(secret("plain"), Some(&damaged)).await;
+        assert!(matches!(verdict, Err(PasswordError::Stored(_))));
+    }
+
+    #[test]
+    fn only_real_hashes_are_imported_as_such() {
+        let made = hash(&Params::new(8, 1, 1, None).unwrap(), b"x").unwrap();
+        assert!(is_password_hash(&made));
+        for text in ["secret", "$argon2id$", "$argon2id$v=19$m=8$x", "$2y$10$abc"] {
+            assert!(!is_password_hash(text), "{text}");
+        }
+    }
+}

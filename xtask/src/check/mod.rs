@@ -1,0 +1,36 @@
+//! Checks that need no test run.
+
+mod contract;
+mod dependencies;
+mod receipts;
+mod sources;
+
+use anyhow::{Result, bail};
+
+use crate::command::{cargo, run as run_command, say};
+
+/// Format, lints, and the rules of the house.
+pub(crate) fn run() -> Result<()> {
+    run_command(cargo(&["fmt", "--all", "--check"]))?;
+    run_command(cargo(&[
+        "clippy",
+        "--quiet",
+        "--workspace",
+        "--all-targets",
+        "--",
+        "--deny",
+        "warnings",
+    ]))?;
+    let mut faults = sources::faults()?;
+    faults.extend(receipts::faults()?);
+    faults.extend(dependencies::faults()?);
+    faults.extend(contract::faults()?);
+    if faults.is_empty() {
+        say("the rules of the house hold");
+        return Ok(());
+    }
+    for fault in &faults {
+        say(fault);
+    }
+    bail!("{} rules of the house are broken", faults.len())
+}

@@ -1,0 +1,36 @@
+//! Documents that are generated from the code, so that they cannot drift from it.
+
+use std::fs;
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::command::{root, say};
+
+/// The generated documents and their text.
+fn documents() -> [(&'static str, String); 2] {
+    [
+        ("docs/configuration.md", cassmail_config::documentation()),
+        ("docs/metrics.md", cassmail_telemetry::documentation()),
+    ]
+}
+
+/// Writes them anew.
+pub(crate) fn write() -> Result<()> {
+    for (path, text) in documents() {
+        fs::write(root().join(path), text).with_context(|| format!("failed to write {path}"))?;
+        say(&format!("wrote {path}"));
+    }
+    Ok(())
+}
+
+/// Fails when one is not up to date.
+pub(crate) fn check() -> Result<()> {
+    for (path, text) in documents() {
+        let found = fs::read_to_string(root().join(path)).unwrap_or_default();
+        if found != text {
+            bail!("{path} is not up to date; write it anew with: cargo xtask docs");
+        }
+    }
+    say("generated documents are up to date");
+    Ok(())
+}

@@ -1,0 +1,33 @@
+//! The tests.
+
+use anyhow::Result;
+
+use crate::command::{cargo, run};
+
+/// Runs all tests. The binary is built first: the end-to-end tests start it.
+pub(crate) fn run(arguments: &[&str]) -> Result<()> {
+    run_cargo(&[
+        "build",
+        "--package",
+        "cassmail",
+        "--package",
+        "cassmail-bench",
+    ])?;
+    let mut words = vec!["test", "--workspace", "--no-fail-fast"];
+    words.extend(arguments);
+    run_cargo(&words)
+}
+
+/// Runs the transcripts in the mode that rewrites their `S:` lines.
+pub(crate) fn bless() -> Result<()> {
+    for package in ["cassmail-smtp", "cassmail-pop3"] {
+        let mut command = cargo(&["test", "--package", package, "transcripts"]);
+        command.env("CASSMAIL_BLESS", "1");
+        crate::command::run(command)?;
+    }
+    Ok(())
+}
+
+fn run_cargo(words: &[&str]) -> Result<()> {
+    run(cargo(words))
+}
