@@ -1,0 +1,48 @@
+//! What EHLO announces. What is announced works to the end.
+
+use cassmail_wire::sasl::Mechanism;
+
+use crate::reply::WireText;
+use crate::server::{AuthOffer, Options, StartTlsOffer};
+
+/// Whether the connection is under TLS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cover {
+    Clear,
+    Tls,
+}
+
+/// The lines behind the first one of the answer to EHLO (RFC 5321 4.1.1.1).
+pub(crate) fn announced(options: &Options, cover: Cover) -> Vec<WireText> {
+    let fixed = [
+        "PIPELINING".to_owned(),                           // RFC 2920
+        format!("SIZE {}", options.limits.message_octets), // RFC 1870
+        "8BITMIME".to_owned(),                             // RFC 6152
+        "SMTPUTF8".to_owned(),                             // RFC 6531
+        "CHUNKING".to_owned(),                             // RFC 3030
+        "ENHANCEDSTATUSCODES".to_owned(),                  // RFC 2034
+    ];
+    let mut lines = Vec::from(fixed);
+    if offers_starttls(options, cover) {
+        lines.push("STARTTLS".to_owned()); // RFC 3207
+    }
+    if offers_auth(options, cover) {
+        let mechanisms = Mechanism::ALL.map(Mechanism::as_str);
+        lines.push(format!("AUTH {}", mechanisms.join(" "))); // RFC 4954
+    }
+    lines.into_iter().map(WireText::new).collect()
+}
+
+/// Whether TLS may start now.
+pub(crate) fn offers_starttls(options: &Options, cover: Cover) -> bool {
+    options.starttls == StartTlsOffer::Offered && cover == Cover::Clear
+}
+
+/// Whether users may log in now.
+pub(crate) fn offers_auth(options: &Options, cover: Cover) -> bool {
+    match options.auth {
+        AuthOffer::Never => false,
+        AuthOffer::UnderTls => cover == Cover::Tls,
+        AuthOffer::Always => true,
+    }
+}

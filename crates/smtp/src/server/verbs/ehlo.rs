@@ -1,0 +1,37 @@
+//! `EHLO` and `HELO`, RFC 5321 4.1.1.1: `("EHLO" / "HELO") SP name`.
+//!
+//! Both reset the transaction (RFC 5321 4.1.4). The name is recorded and never trusted. After HELO
+//! no extension is available.
+
+use super::super::question::Helo;
+use super::super::state::{Context, Hello, HelloKind, State, Turn};
+use super::{cover, forget};
+use crate::extension::announced;
+use crate::reply::Reply;
+
+pub(super) fn ehlo(state: &State, helo: Helo, context: &mut Context<'_>) -> Turn {
+    let extensions = announced(context.options, cover(context));
+    let reply = Reply::extended_hello(&context.options.hostname, extensions);
+    introduce(state, helo, HelloKind::Extended, reply, context)
+}
+
+pub(super) fn helo(state: &State, helo: Helo, context: &mut Context<'_>) -> Turn {
+    let reply = Reply::hello(&context.options.hostname);
+    introduce(state, helo, HelloKind::Plain, reply, context)
+}
+
+fn introduce(
+    state: &State,
+    helo: Helo,
+    kind: HelloKind,
+    reply: Reply,
+    context: &mut Context<'_>,
+) -> Turn {
+    context.facts.helo = Some(helo.clone());
+    let then = State::Ready(Hello { helo, kind });
+    if state.has_transaction() {
+        forget(then, reply.into())
+    } else {
+        (then, reply.into())
+    }
+}

@@ -1,0 +1,83 @@
+//! `MAIL`, RFC 5321 4.1.1.2: `"MAIL FROM:" Reverse-path [SP Mail-parameters]`.
+//!
+//! Parameters: SIZE (RFC 1870), BODY (RFC 6152), SMTPUTF8 (RFC 6531), AUTH (RFC 4954 5, where logins
+//! are offered; it is not trusted, which is what the RFC demands of who cannot check it).
+
+use cassmail_mail::ReversePath;
+
+use super::super::limits::AuthOffer;
+use super::super::question::{Question, Sender, SenderRefusal};
+use super::super::state::{Asked, Context, Hello, HelloKind, Outcome, State, Transaction, Turn};
+use crate::command::Mail;
+use crate::reply::Reply;
+
+pub(super) fn proceed(state: State, mail: Mail, context: &Context<'_>) -> Turn {
+    let hello = match state {
+        State::Ready(hello) => hello,
+        state @ (State::Open(_) | State::Chunked(_)) => {
+            return (state, Reply::transaction_open().into());
+        }
+        state => return (state, Reply::say_hello_first().into()),
+    };
+    if let Some(reply) = check(&hello, &mail, context) {
+        let outcome = Outcome::refuse(reply, &mail.reverse_path);
+        return (State::Ready(hello), outcome);
+    }
+    let asked = Asked::Sender {
+        hello,
+        smtputf8: mail.smtputf8,
+        reverse_path: mail.reverse_path.clone(),
+    };
+    let question = Question::Sender(Sender {
+        reverse_path: mail.reverse_path,
+        size: mail.size,
+        smtputf8: mail.smtputf8,
+        user: context.facts.user.clone(),
+    });
+    (State::Asked(asked), Outcome::Ask(question))
+}
+
+fn check(hello: &Hello, mail: &Mail, context: &Context<'_>) -> Option<Reply> {
+    let options = context.options;
+    let no_logins = mail.auth && options.auth == AuthOffer::Never;
+    if no_logins || (mail.extended && hello.kind == HelloKind::Plain) {
+        return Some(Reply::unknown_parameter());
+    }
+    if !mail.smtputf8 && !is_ascii(&mail.reverse_path) {
+        return Some(Reply::utf8_not_announced());
+    }
+    let is_too_large = mail
+        .size
+        .is_some_and(|size| size > options.limits.message_octets);
+    is_too_large.then(Reply::too_large)
+}
+
+fn is_ascii(path: &ReversePath) -> bool {
+    match path {
+        ReversePath::Null => true,
+        ReversePath::Mailbox(address) => address.is_ascii(),
+    }
+}
+
+pub(super) fn answered(
+    hello: Hello,
+    smtputf8: bool,
+    reverse_path: &ReversePath,
+    answer: Result<(), SenderRefusal>,
+) -> Turn {
+    let reply = match answer {
+        Ok(()) => {
+            let transaction = Transaction {
+                hello,
+                smtputf8,
+                accepted: 0,
+                refused: 0,
+            };
+            return (State::Open(transaction), Reply::sender_accepted().into());
+        }
+        Err(SenderRefusal::NotYours) => Reply::not_your_address(),
+        Err(SenderRefusal::Full) => Reply::full(),
+        Err(SenderRefusal::Fault) => Reply::fault(),
+    };
+    (State::Ready(hello), Outcome::refuse(reply, reverse_path))
+}

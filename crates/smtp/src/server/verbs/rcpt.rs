@@ -1,0 +1,76 @@
+//! `RCPT`, RFC 5321 4.1.1.3: `"RCPT TO:" ( "<Postmaster>" / Forward-path )`.
+//!
+//! A refused recipient does not end the transaction.
+
+use super::super::question::{Question, Recipient, RecipientRefusal};
+use super::super::state::{Asked, Context, Outcome, Refusal, State, Transaction, Turn, Weight};
+use crate::reply::Reply;
+
+pub(super) fn proceed(state: State, recipient: Recipient, context: &Context<'_>) -> Turn {
+    let transaction = match state {
+        State::Open(transaction) => transaction,
+        State::Chunked(_) => return (state, Reply::transaction_open().into()),
+        State::Ready(_) => return (state, Reply::sender_first().into()),
+        state => return (state, Reply::say_hello_first().into()),
+    };
+    if let Some(reply) = check(&transaction, &recipient, context) {
+        return refuse(transaction, &recipient, reply);
+    }
+    let asked = Asked::Recipient {
+        transaction,
+        recipient: recipient.clone(),
+    };
+    let question = Question::Recipient(recipient);
+    (State::Asked(asked), Outcome::Ask(question))
+}
+
+fn check(transaction: &Transaction, recipient: &Recipient, context: &Context<'_>) -> Option<Reply> {
+    if transaction.accepted >= context.options.limits.recipients {
+        return Some(Reply::too_many_recipients());
+    }
+    match recipient {
+        Recipient::Mailbox(address) if !address.is_ascii() && !transaction.smtputf8 => {
+            Some(Reply::utf8_not_announced())
+        }
+        _ => None,
+    }
+}
+
+pub(super) fn answered(
+    mut transaction: Transaction,
+    recipient: &Recipient,
+    answer: Result<(), RecipientRefusal>,
+) -> Turn {
+    let reply = match answer {
+        Ok(()) => {
+            transaction.accepted = transaction.accepted.saturating_add(1);
+            return (State::Open(transaction), Reply::recipient_accepted().into());
+        }
+        Err(RecipientRefusal::Unknown) => Reply::unknown_recipient(),
+        Err(RecipientRefusal::NotLocal) => Reply::not_local(),
+        Err(RecipientRefusal::Disabled) => Reply::disabled_recipient(),
+        Err(RecipientRefusal::Fault) => Reply::fault(),
+    };
+    refuse(transaction, recipient, reply)
+}
+
+/// Refusals count as errors only while they are the larger part: a mailing list with some stale
+/// members is no dictionary attack.
+fn refuse(mut transaction: Transaction, recipient: &Recipient, reply: Reply) -> Turn {
+    transaction.refused = transaction.refused.saturating_add(1);
+    let weight = if transaction.refused > transaction.accepted {
+        Weight::Counts
+    } else {
+        Weight::Forgiven
+    };
+    let about = match recipient {
+        Recipient::Mailbox(address) => format!("<{address}>"),
+        Recipient::Postmaster => "<postmaster>".to_owned(),
+    };
+    let refusal = Refusal {
+        reply,
+        about: Some(about),
+        weight,
+    };
+    (State::Open(transaction), Outcome::Refuse(refusal))
+}

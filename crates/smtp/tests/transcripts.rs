@@ -1,0 +1,226 @@
+//! The conversations in `tests/transcripts/smtp`, each in every cut of its input.
+//!
+//! The house has the domain `here.example` with bob, carol, postmaster, abuse and `member...`; the
+//! mailbox retired is out of service, everybody else is unknown. The password of bob and of carol is
+//! `secret`. Settings (`@ with ...`): `submission`, `submissions` (TLS from the first octet),
+//! `no-tls`, `auth=always`, `auth=tls`, `bare-lf=convert`, `bare-lf=refuse`, and limits such as
+//! `errors=3`.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use cassmail_mail::{Address, MessageId, ReversePath, Stored};
+use cassmail_smtp::server::{
+    Answer, AuthOffer, BeginRefusal, CommitRefusal, Hop, Login, LoginRefusal, Options, Question,
+    Recipient, RecipientRefusal, Refused, Sender, SenderRefusal, Session, StartTlsOffer,
+};
+use cassmail_transcript::{Scripted, check_folder};
+use cassmail_wire::sasl::Claim;
+use cassmail_wire::{BareLf, Caller, Moment, SessionId, TlsFacts, TlsVersion};
+
+#[test]
+fn all_transcripts_pass_in_every_cut() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/transcripts/smtp");
+    match check_folder::<House>(&folder) {
+        Ok(count) => assert!(count >= 90, "only {count} transcripts"),
+        Err(failures) => panic!("{failures}"),
+    }
+}
+
+#[derive(Default)]
+struct House {
+    body: Vec<u8>,
+    stored: u8,
+}
+
+impl Scripted for House {
+    type Machine = Session;
+
+    fn begin(settings: &[String]) -> Result<(Self, Session), String> {
+        let hostname = "here.example".parse().map_err(|_| "hostname")?;
+        let is_set = |word: &str| settings.iter().any(|setting| setting == word);
+        let mut options = if is_set("submission") || is_set("submissions") {
+            Options::submission(hostname)
+        } else {
+            Options::mx(hostname)
+        };
+        for setting in settings {
+            set(&mut options, setting)?;
+        }
+        let caller = caller(is_set("submissions"));
+        Ok((Self::default(), Session::new(Arc::new(options), &caller)))
+    }
+
+    fn question_text(&mut self, question: &Question) -> String {
+        match question {
+            Question::LogIn(claim) => format!("login {}", claim.user),
+            Question::Sender(sender) => sender_text(sender),
+            Question::Recipient(Recipient::Postmaster) => "recipient <Postmaster>".to_owned(),
+            Question::Recipient(Recipient::Mailbox(address)) => format!("recipient <{address}>"),
+            Question::Begin(hop) => hop_text(hop),
+            Question::Commit => {
+                let body = std::mem::take(&mut self.body);
+                format!("commit \"{}\"", body.escape_ascii())
+            }
+            Question::Forget => {
+                self.body.clear();
+                "forget".to_owned()
+            }
+        }
+    }
+
+    fn usual_answer(&mut self, question: Question) -> Answer {
+        match question {
+            Question::LogIn(claim) => Answer::LogIn(log_in(&claim)),
+            Question::Sender(sender) => Answer::Sender(accept_sender(&sender)),
+            Question::Recipient(recipient) => Answer::Recipient(resolve(&recipient)),
+            Question::Begin(_) => Answer::Begin(Ok(())),
+            Question::Commit => {
+                self.stored += 1;
+                let id = MessageId::from_key([self.stored; 16]);
+                Answer::Commit(Ok(Stored::asserted_durable(id)))
+            }
+            Question::Forget => Answer::Forgotten,
+        }
+    }
+
+    fn scripted_answer(&mut self, text: &str, question: Question) -> Result<Answer, String> {
+        Ok(match (question, text) {
+            (question, "ok") => self.usual_answer(question),
+            (Question::LogIn(_), "confused") => Answer::Forgotten,
+            (Question::LogIn(_), "wrong") | (_, "confused") => {
+                Answer::LogIn(Err(LoginRefusal::Wrong))
+            }
+            (Question::LogIn(_), "trylater") => Answer::LogIn(Err(LoginRefusal::TryLater)),
+            (Question::Sender(_), text) => Answer::Sender(Err(match text {
+                "notyours" => SenderRefusal::NotYours,
+                "full" => SenderRefusal::Full,
+                "fault" => SenderRefusal::Fault,
+                _ => return Err(format!("no answer to a sender: {text}")),
+            })),
+            (Question::Recipient(_), text) => Answer::Recipient(Err(match text {
+                "unknown" => RecipientRefusal::Unknown,
+                "notlocal" => RecipientRefusal::NotLocal,
+                "disabled" => RecipientRefusal::Disabled,
+                "fault" => RecipientRefusal::Fault,
+                _ => return Err(format!("no answer to a recipient: {text}")),
+            })),
+            (Question::Begin(_), "full") => Answer::Begin(Err(BeginRefusal::Full)),
+            (Question::Begin(_), "fault") => Answer::Begin(Err(BeginRefusal::Fault)),
+            (Question::Commit, text) => Answer::Commit(Err(match text {
+                "loop" => CommitRefusal::Loop,
+                "full" => CommitRefusal::Full,
+                "fault" => CommitRefusal::Fault,
+                "indeterminate" => CommitRefusal::Indeterminate,
+                _ => return Err(format!("no answer to a commit: {text}")),
+            })),
+            (_, text) => return Err(format!("no such answer: {text}")),
+        })
+    }
+
+    fn body(&mut self, piece: Bytes) {
+        self.body.extend_from_slice(&piece);
+    }
+
+    fn note_text(&mut self, note: &Refused) -> String {
+        note.to_string()
+    }
+}
+
+fn set(options: &mut Options, setting: &str) -> Result<(), String> {
+    let (name, value) = setting.split_once('=').unwrap_or((setting, ""));
+    let number = || {
+        value
+            .parse::<u32>()
+            .map_err(|_| format!("number: {setting}"))
+    };
+    let limits = &mut options.limits;
+    match name {
+        "submission" | "submissions" => {}
+        "no-tls" => options.starttls = StartTlsOffer::NotOffered,
+        "auth" if value == "always" => options.auth = AuthOffer::Always,
+        "auth" if value == "tls" => options.auth = AuthOffer::UnderTls,
+        "bare-lf" if value == "convert" => options.bare_lf = BareLf::Convert,
+        "bare-lf" if value == "refuse" => options.bare_lf = BareLf::Refuse,
+        "size" => limits.message_octets = u64::from(number()?),
+        "overrun" => limits.overrun_octets = u64::from(number()?),
+        "recipients" => limits.recipients = value.parse().map_err(|_| "recipients")?,
+        "errors" => limits.errors = number()?,
+        "idle" => limits.idle_commands = number()?,
+        _ => return Err(format!("no such setting: {setting}")),
+    }
+    Ok(())
+}
+
+fn caller(tls: bool) -> Caller {
+    Caller {
+        session: SessionId(1),
+        peer: SocketAddr::from(([192, 0, 2, 1], 4321)),
+        local: SocketAddr::from(([192, 0, 2, 2], 25)),
+        tls: tls.then_some(TlsFacts {
+            version: TlsVersion::Tls13,
+            cipher: "TLS_AES_256_GCM_SHA384",
+            server_name: None,
+        }),
+        accepted_at: Moment::default(),
+    }
+}
+
+fn sender_text(sender: &Sender) -> String {
+    let size = sender.size.map(|size| format!(" size={size}"));
+    let user = sender.user.as_ref();
+    let user = user.map(|user| format!(" user={}", user.address));
+    let smtputf8 = if sender.smtputf8 { " smtputf8" } else { "" };
+    [
+        &format!("sender {}", sender.reverse_path),
+        size.as_deref().unwrap_or_default(),
+        smtputf8,
+        user.as_deref().unwrap_or_default(),
+    ]
+    .concat()
+}
+
+fn hop_text(hop: &Hop) -> String {
+    let tls = hop.tls.as_ref().map_or("", |_| " tls");
+    format!("begin {} from {}{tls}", hop.with, hop.helo)
+}
+
+fn log_in(claim: &Claim) -> Result<Login, LoginRefusal> {
+    let name = claim
+        .user
+        .strip_suffix("@here.example")
+        .unwrap_or(&claim.user);
+    let is_known = matches!(name, "bob" | "carol") && claim.password.expose() == "secret";
+    let address = format!("{name}@here.example").parse::<Address>();
+    match address {
+        Ok(address) if is_known => Ok(Login { address }),
+        _ => Err(LoginRefusal::Wrong),
+    }
+}
+
+fn accept_sender(sender: &Sender) -> Result<(), SenderRefusal> {
+    match (&sender.user, &sender.reverse_path) {
+        (Some(user), ReversePath::Mailbox(address)) if user.address != *address => {
+            Err(SenderRefusal::NotYours)
+        }
+        _ => Ok(()),
+    }
+}
+
+fn resolve(recipient: &Recipient) -> Result<(), RecipientRefusal> {
+    let Recipient::Mailbox(address) = recipient else {
+        return Ok(());
+    };
+    if address.domain().as_str() != "here.example" {
+        return Err(RecipientRefusal::NotLocal);
+    }
+    let name = address.local().to_lowercase();
+    match name.as_str() {
+        "bob" | "carol" | "postmaster" | "abuse" => Ok(()),
+        name if name.starts_with("member") => Ok(()),
+        "retired" => Err(RecipientRefusal::Disabled),
+        _ => Err(RecipientRefusal::Unknown),
+    }
+}
