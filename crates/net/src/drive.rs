@@ -2,6 +2,7 @@
 //! session and its desk, and knows nothing of what they say.
 
 use std::future::{Future, poll_fn};
+use std::io;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -47,7 +48,18 @@ pub struct Surroundings {
     pub tls: Option<TlsService>,
 }
 
-/// Serves a connection until it ends, and says what it carried.
+/// How a connection was served.
+#[derive(Debug)]
+pub struct Outcome {
+    /// Why it ended.
+    pub ending: Ending,
+    /// What it carried.
+    pub traffic: Traffic,
+    /// What an operator may want to know besides: why TLS failed, what is wrong with us.
+    pub cause: Option<io::Error>,
+}
+
+/// Serves a connection until it ends.
 ///
 /// *Cancel*: the connection breaks; the desk is dropped without having heard of the end.
 pub async fn drive<IO, D>(
@@ -55,7 +67,7 @@ pub async fn drive<IO, D>(
     machine: D::Machine,
     desk: D,
     surroundings: Surroundings,
-) -> (Ending, Traffic)
+) -> Outcome
 where
     IO: AsyncRead + AsyncWrite + Unpin,
     D: Desk,
@@ -72,6 +84,7 @@ pub(crate) struct Driver<IO, D: Desk> {
     alarm: Alarm,
     ear: Ear,
     surroundings: Surroundings,
+    cause: Option<io::Error>,
 }
 
 /// What ended the waiting for the peer. What the peer sent is with the session already.
@@ -103,10 +116,11 @@ where
             alarm: Alarm::new(surroundings.clock.clone()),
             ear: surroundings.stop.ear(),
             surroundings,
+            cause: None,
         }
     }
 
-    pub(crate) async fn run(mut self) -> (Ending, Traffic) {
+    pub(crate) async fn run(mut self) -> Outcome {
         self.tick();
         let mut progress = self.advance().await;
         let ending = loop {
@@ -117,7 +131,11 @@ where
         };
         self.desk.closed(&self.machine, ending);
         self.part(ending).await;
-        (ending, self.link.traffic)
+        Outcome {
+            ending,
+            traffic: self.link.traffic,
+            cause: self.cause,
+        }
     }
 
     /// Waits for what happens next, and lets the session deal with it.
@@ -245,7 +263,9 @@ where
     async fn start_tls(&mut self) -> Result<(), Ending> {
         self.flush().await?;
         let Some(service) = &self.surroundings.tls else {
-            tracing::error!("a session asked for TLS where none is configured");
+            self.cause = Some(io::Error::other(
+                "a session asked for TLS where there is none",
+            ));
             return Err(Ending::Fault);
         };
         let Surroundings {
@@ -253,17 +273,17 @@ where
         } = &self.surroundings;
         let deadline = clock.now().after(patience.handshake);
         let shaking = self.link.start_tls(service);
-        match self.alarm.within(deadline, shaking).await {
-            Some(Ok(facts)) => {
+        let shaken = self.alarm.within(deadline, shaking).await;
+        match shaken.unwrap_or_else(|| Err(io::ErrorKind::TimedOut.into())) {
+            Ok(facts) => {
                 self.tick();
                 self.machine.tls_started(facts);
                 Ok(())
             }
-            Some(Err(error)) => {
-                tracing::debug!(%error, "TLS handshake failed");
+            Err(error) => {
+                self.cause = Some(error);
                 Err(Ending::TlsFailed)
             }
-            None => Err(Ending::TlsFailed),
         }
     }
 
@@ -283,7 +303,7 @@ where
         let farewell = async {
             poll_fn(|cx| link.poll_shutdown(cx)).await?;
             while lingers && poll_fn(|cx| link.poll_receive(cx, |_| {})).await? > 0 {}
-            std::io::Result::Ok(())
+            io::Result::Ok(())
         };
         // However this ends, the connection is closed.
         let _ = self.alarm.within(deadline, farewell).await;
@@ -293,3 +313,6 @@ where
         self.machine.tick(self.surroundings.clock.now());
     }
 }
+
+#[cfg(test)]
+mod tests;

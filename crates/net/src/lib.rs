@@ -24,9 +24,11 @@ mod server;
 mod stop;
 mod supervisor;
 mod tls;
+#[cfg(test)]
+mod toy;
 
 pub use clock::{Clock, ClockHands};
-pub use drive::{Patience, Surroundings, drive};
+pub use drive::{Outcome, Patience, Surroundings, drive};
 pub use inherited::{InheritError, Inherited};
 pub use limits::{Limits, Network, NetworkError};
 pub use link::Traffic;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use cassmail_telemetry::event;
 use cassmail_wire::{Reception, SessionId};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::TcpListener;
@@ -111,12 +112,8 @@ impl Server {
                 ids: Arc::clone(&self.ids),
                 surroundings: self.surroundings.clone(),
             };
-            tracing::info!(
-                name: "net.listener.opened",
-                listener = %spec.name,
-                server.address = %local,
-                "listening"
-            );
+            let listener = spec.name.as_str();
+            tracing::info!(event = event::LISTENER_READY, listener, address = %local);
             self.doors.push(OpenDoor {
                 name: spec.name.clone(),
                 local,
@@ -140,16 +137,16 @@ impl Server {
             doors.spawn(door.task);
         }
         signal.await;
-        let open = self.gate.open();
-        tracing::info!(
-            name: "net.stop.begun",
-            open,
-            within = ?self.stop_within,
-            "stopping: no new connections, sessions finish what was begun"
-        );
-        self.order.give(Stage::Finishing);
         let clock = &self.surroundings.clock;
         let deadline = clock.now().after(self.stop_within);
+        let open = self.gate.open();
+        tracing::info!(
+            event = event::SERVICE_STOPPING,
+            open,
+            within = ?self.stop_within,
+            "no new connections; sessions finish what was begun"
+        );
+        self.order.give(Stage::Finishing);
         let order = &self.order;
         let cut_off = async {
             let mut cut_off = 0_usize;
@@ -168,8 +165,7 @@ impl Server {
             }
         };
         tracing::info!(
-            name: "net.stop.done",
-            finished = open.saturating_sub(cut_off),
+            event = event::SERVICE_STOPPING,
             cut_off,
             "all connections are closed"
         );
@@ -232,23 +228,4 @@ pub fn raise_open_files() -> u64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_limit_of_open_files_is_known_and_not_lowered() {
-        let before = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
-        let allowed = raise_open_files();
-        assert!(allowed >= before);
-        assert_eq!(raise_open_files(), allowed);
-    }
-
-    #[test]
-    fn session_names_are_eight_letters_and_digits_and_differ() {
-        let ids = SessionIds::beginning_at(1_700_000_000_123_456);
-        let (one, two) = (ids.next(), ids.next());
-        assert_ne!(one, two);
-        assert_eq!(one.to_string().len(), 8);
-        assert_eq!(two.to_string().len(), 8);
-    }
-}
+mod tests;

@@ -1,18 +1,17 @@
 //! The loop that lets connections in, and what becomes of each.
 
-use std::future::poll_fn;
 use std::io::{self, Write};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream as StdTcpStream};
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
+use cassmail_telemetry::event;
 use cassmail_wire::{Caller, Ending, Moment, Reception, SessionId, TlsFacts, TurnedAway};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::TlsUse;
 use crate::clock::{Alarm, Clock};
-use crate::drive::{Driver, Surroundings};
+use crate::drive::{Driver, Outcome, Surroundings};
 use crate::limits::{Admission, Gate, Log, Quota, Refusal};
 use crate::link::{Link, Traffic};
 use crate::observer::{Event, Observer};
@@ -70,19 +69,11 @@ pub(crate) async fn keep_open<R: Reception>(listener: TcpListener, door: Arc<Doo
             }
         }
     }
-    door.turn_away_the_rest(&listener).await;
-    drop(listener);
+    door.close(listener);
     crew.leave(stop.reaches(Stage::Leaving)).await;
     crew.leave(clock.wait_until(clock.now().after(LAST_WORDS)))
         .await;
     crew.abandon().await
-}
-
-fn waiting(listener: &TcpListener, cx: &mut Context<'_>) -> Option<TcpStream> {
-    match listener.poll_accept(cx) {
-        Poll::Ready(Ok((stream, _))) => Some(stream),
-        Poll::Ready(Err(_)) | Poll::Pending => None,
-    }
 }
 
 /// Errors of `accept` mostly concern a connection that is gone already, and the next one is
@@ -114,7 +105,9 @@ impl<R: Reception> Door<R> {
                 crew.start(visit.serve(stream));
             }
             Err(refusal) => {
-                self.turn_away(stream, refusal.why);
+                if let Ok(stream) = stream.into_std() {
+                    self.turn_away(stream, refusal.why);
+                }
                 self.report(&refusal, peer);
             }
         }
@@ -122,36 +115,35 @@ impl<R: Reception> Door<R> {
 
     /// Says no, as far as that can be done without waiting. Under TLS there is nothing to say
     /// before a handshake, which costs more than the connection is worth.
-    fn turn_away(&self, stream: TcpStream, why: TurnedAway) {
+    fn turn_away(&self, mut stream: StdTcpStream, why: TurnedAway) {
         self.observer.observe(Event::TurnedAway(why));
-        if matches!(self.tls, TlsUse::FromTheStart(_)) {
-            return;
-        }
-        if let Ok(mut stream) = stream.into_std() {
+        if !matches!(self.tls, TlsUse::FromTheStart(_)) {
             let _ = stream.write(self.reception.turn_away(why));
         }
     }
 
-    /// Connections that the system accepted and we did not would be reset. If the socket is not
-    /// ours, the next process serves them.
-    async fn turn_away_the_rest(&self, listener: &TcpListener) {
+    /// Connections that the system accepted and we did not would be reset: they are told. If the
+    /// socket is not ours alone, the next process serves them.
+    fn close(&self, listener: TcpListener) {
+        let Ok(listener) = listener.into_std() else {
+            return;
+        };
         if self.handed_over {
             return;
         }
-        while let Some(stream) = poll_fn(|cx| Poll::Ready(waiting(listener, cx))).await {
-            self.turn_away(stream, TurnedAway::Stopping);
+        while let Ok((stream, _)) = listener.accept() {
+            if stream.set_nonblocking(true).is_ok() {
+                self.turn_away(stream, TurnedAway::Stopping);
+            }
         }
     }
 
     fn report(&self, refusal: &Refusal, peer: SocketAddr) {
         if let Log::Now { unlogged } = refusal.log {
+            let (listener, client) = (self.name.as_str(), peer.ip());
+            let limit = refusal.limit;
             tracing::info!(
-                name: "net.connection.refused",
-                listener = %self.name,
-                client.address = %peer.ip(),
-                limit = refusal.limit,
-                refused.since = unlogged,
-                "connection refused"
+                event = event::CONNECTION_TURNED_AWAY, listener, %client, limit, unlogged
             );
         }
     }
@@ -160,10 +152,11 @@ impl<R: Reception> Door<R> {
         self.observer.observe(Event::AcceptFailed);
         if pause == FIRST_PAUSE {
             tracing::error!(
-                name: "net.accept.failed",
-                listener = %self.name,
+                event = event::SERVICE_ADVICE,
+                listener = self.name.as_str(),
                 %error,
-                "no connection can be accepted; new ones wait until others end"
+                "no connection can be accepted until others end: allow more open files, or fewer \
+                 connections"
             );
         }
     }
@@ -211,30 +204,35 @@ impl<R: Reception> Visit<R> {
     }
 
     async fn serve(mut self, stream: TcpStream) {
-        match contained(
-            self.door
-                .converse(self.session, self.peer, self.accepted_at, stream),
-        )
-        .await
-        {
-            Ok((ending, traffic)) => {
-                self.ending = Some(ending);
-                self.traffic = traffic;
+        let conversation = self
+            .door
+            .converse(self.session, self.peer, self.accepted_at, stream);
+        match contained(conversation).await {
+            Ok(outcome) => {
+                self.ending = Some(outcome.ending);
+                self.traffic = outcome.traffic;
+                self.report_cause(&outcome);
             }
             Err(panic) => self.report_panic(&panic),
         }
     }
 
+    fn report_cause(&self, outcome: &Outcome) {
+        let Some(error) = &outcome.cause else { return };
+        let (session, client) = (self.session, self.peer.ip());
+        let listener = self.door.name.as_str();
+        if outcome.ending == Ending::TlsFailed {
+            tracing::info!(event = event::TLS_FAILED, %session, listener, %client, %error);
+        } else {
+            tracing::error!(event = event::PANICKED, %session, listener, %client, %error);
+        }
+    }
+
     fn report_panic(&self, panic: &str) {
         self.door.observer.observe(Event::Panicked);
-        tracing::error!(
-            name: "net.session.panicked",
-            session = %self.session,
-            listener = %self.door.name,
-            client.address = %self.peer.ip(),
-            panic,
-            "a session panicked; its connection is closed, the others go on"
-        );
+        let (session, client) = (self.session, self.peer.ip());
+        let listener = self.door.name.as_str();
+        tracing::error!(event = event::PANICKED, %session, listener, %client, panic);
     }
 }
 
@@ -256,7 +254,7 @@ impl<R: Reception> Door<R> {
         peer: SocketAddr,
         accepted_at: Moment,
         stream: TcpStream,
-    ) -> (Ending, Traffic) {
+    ) -> Outcome {
         let local = self.local(&stream);
         let mut link = Link::new(stream);
         let mut surroundings = self.surroundings.clone();
@@ -269,8 +267,11 @@ impl<R: Reception> Door<R> {
             TlsUse::FromTheStart(service) => match self.protect(&mut link, service).await {
                 Ok(facts) => Some(facts),
                 Err(error) => {
-                    self.report_failed_handshake(session, peer, &error);
-                    return (Ending::TlsFailed, Traffic::default());
+                    return Outcome {
+                        ending: Ending::TlsFailed,
+                        traffic: Traffic::default(),
+                        cause: Some(error),
+                    };
                 }
             },
         };
@@ -299,17 +300,6 @@ impl<R: Reception> Door<R> {
         let facts = shaken.unwrap_or_else(|| Err(io::ErrorKind::TimedOut.into()))?;
         self.observer.observe(Event::TlsStarted(facts.version));
         Ok(facts)
-    }
-
-    fn report_failed_handshake(&self, session: SessionId, peer: SocketAddr, error: &io::Error) {
-        tracing::info!(
-            name: "net.tls.failed",
-            session = %session,
-            listener = %self.name,
-            client.address = %peer.ip(),
-            %error,
-            "TLS handshake failed"
-        );
     }
 }
 
