@@ -6,7 +6,7 @@ use std::sync::Arc;
 use cassmail_mail::{MessageId, Stored};
 use cassmail_smtp::server::{Answer, Options, Question, Recipient, Session};
 use cassmail_smtp::{Class, Verb};
-use cassmail_wire::{Caller, Ending, Machine, Moment, SessionId, Step};
+use cassmail_wire::{Caller, Ending, Machine, Moment, SessionId, Step, TlsFacts, TlsVersion};
 use proptest::prelude::*;
 
 fn session(options: Options) -> Session {
@@ -158,6 +158,25 @@ fn what_is_known_at_the_end_is_what_happened() {
             (Verb::Unknown, Class::Never, 1),
         ]
     );
+}
+
+#[test]
+fn tls_makes_name_and_login_unknown() {
+    let mut options = mx();
+    options.auth = cassmail_smtp::server::AuthOffer::Always;
+    let mut talk = Talk::new(options);
+    talk.say(b"EHLO c.example\r\nAUTH PLAIN AGJvYgBzZWNyZXQ=\r\n");
+    assert!(talk.session.helo().is_some() && talk.session.user().is_some());
+    talk.say(b"STARTTLS\r\nEHLO evil.example\r\n");
+    assert!(talk.session.helo().is_none() && talk.session.user().is_none());
+    talk.session.receive(b"EHLO evil.example\r\n");
+    talk.session.tls_started(TlsFacts {
+        version: TlsVersion::Tls13,
+        cipher: "TLS_AES_128_GCM_SHA256",
+        server_name: None,
+    });
+    talk.settle();
+    assert!(talk.session.helo().is_none() && talk.session.tls().is_some());
 }
 
 #[test]
