@@ -1,3 +1,67 @@
-//! One binary: SMTP in, durable, POP3 out.
+//! The binary: the command line and the composition root, nothing else.
+//!
+//! To see how the parts are joined, read `serve.rs` from top to bottom; how a setting becomes an
+//! option of a crate, `wiring.rs`.
 
-fn main() {}
+mod cli;
+mod clock;
+mod commands;
+mod dev;
+mod exit;
+mod keeper;
+mod place;
+mod print;
+mod reception;
+mod serve;
+mod settings;
+mod wiring;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use crate::cli::{Cli, Command};
+use crate::exit::{Failure, Outcome};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            print::remark(failure.line());
+            failure.code()
+        }
+    }
+}
+
+fn run(cli: Cli) -> Outcome {
+    let which = cli.which;
+    match cli.command {
+        Command::Serve(how) => runtime()?.block_on(serve::serve(&which, how)),
+        Command::Config(command) => commands::config::run(&which, command),
+        Command::Domain(command) => place::with_client(&runtime()?, &which, async |client| {
+            commands::directory::domain(client, command).await
+        }),
+        Command::Account(command) => place::with_client(&runtime()?, &which, async |client| {
+            commands::directory::account(client, command).await
+        }),
+        Command::Alias(command) => place::with_client(&runtime()?, &which, async |client| {
+            commands::directory::alias(client, command).await
+        }),
+        Command::Store(command) => commands::store::run(&runtime()?, &which, command),
+        Command::Version => {
+            print::data(concat!("cassmail ", env!("CARGO_PKG_VERSION")));
+            Ok(())
+        }
+    }
+}
+
+fn runtime() -> Outcome<tokio::runtime::Runtime> {
+    let failed = |error: std::io::Error| {
+        Failure::software(anyhow::Error::new(error).context("failed to start the runtime"))
+    };
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(failed)
+}

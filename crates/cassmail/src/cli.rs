@@ -1,0 +1,187 @@
+//! The command line: what can be typed, and nothing of what it does.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Takes mail by SMTP, keeps it, and gives it out by POP3.
+#[derive(Debug, Parser)]
+#[command(name = "cassmail", version, about, disable_help_subcommand = true)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) which: Which,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Which service or store is meant.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Which {
+    /// The configuration file of the service that is meant
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// The data folder of the service that is meant [default: the configuration's]
+    #[arg(long, global = true, value_name = "DIR", conflicts_with = "config")]
+    pub(crate) data: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run the service
+    Serve(Serve),
+    /// Show and check the configuration
+    #[command(subcommand)]
+    Config(Config),
+    /// Domains that are served
+    #[command(subcommand)]
+    Domain(Domain),
+    /// Accounts: who has mail here and may log in
+    #[command(subcommand)]
+    Account(Account),
+    /// Other names of accounts
+    #[command(subcommand)]
+    Alias(Alias),
+    /// The store as a whole
+    #[command(subcommand)]
+    Store(Store),
+    /// Say which version this is
+    Version,
+}
+
+/// How to run the service.
+#[derive(Debug, Args)]
+pub(crate) struct Serve {
+    /// Development mode: loopback only, high ports, five accounts, a certificate of its own
+    #[arg(long)]
+    pub(crate) dev: bool,
+    /// Also allow POP3 logins in clear (with --dev)
+    #[arg(long, requires = "dev")]
+    pub(crate) dev_plaintext: bool,
+    /// Add N to every port (with --dev)
+    #[arg(long, value_name = "N", default_value_t = 0, requires = "dev")]
+    pub(crate) port_offset: u16,
+    /// Which store to use instead of the configured one: embedded or memory
+    #[arg(long, value_name = "KIND")]
+    pub(crate) store: Option<String>,
+    /// What to log, such as "info" or "warn,cassmail_net=debug"
+    #[arg(long, value_name = "LEVEL")]
+    pub(crate) log: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Config {
+    /// Print the default configuration, which is also its documentation
+    Default,
+    /// Check the configuration as the start does
+    Check,
+    /// Print the settings in effect, with their origin
+    Show {
+        /// Only those that differ from the defaults
+        #[arg(long)]
+        changed: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Domain {
+    /// Serve a domain; for a domain that is served already, change its postmaster
+    Add {
+        /// The domain
+        name: String,
+        /// Who gets mail for postmaster and abuse
+        #[arg(long, value_name = "ACCOUNT")]
+        postmaster: Option<String>,
+    },
+    /// List the domains
+    List,
+    /// Stop serving a domain that has no accounts left
+    Remove {
+        /// The domain
+        name: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Account {
+    /// Make an account
+    Add {
+        /// Its address
+        address: String,
+        /// Read the password from standard input instead of asking for it
+        #[arg(long)]
+        password_stdin: bool,
+    },
+    /// List accounts
+    List {
+        /// Only those of this domain
+        #[arg(long)]
+        domain: Option<String>,
+    },
+    /// Change an account's password
+    Passwd {
+        /// Whose
+        address: String,
+        /// Read the password from standard input instead of asking for it
+        #[arg(long)]
+        password_stdin: bool,
+    },
+    /// Take an account out of service; its mail stays
+    Disable {
+        /// Which
+        address: String,
+    },
+    /// Put an account into service again
+    Enable {
+        /// Which
+        address: String,
+    },
+    /// Remove an account with its mail
+    Remove {
+        /// Which
+        address: String,
+    },
+    /// Make accounts from a file with lines: address,password (or an argon2id hash)
+    Import {
+        /// The file; - for standard input
+        file: PathBuf,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Alias {
+    /// Make an address another name of others; @DOMAIN is the catch-all of a domain
+    Add {
+        /// The address, or @DOMAIN
+        address: String,
+        /// Where its mail goes
+        #[arg(required = true)]
+        targets: Vec<String>,
+    },
+    /// List aliases
+    List {
+        /// Only those of this domain
+        #[arg(long)]
+        domain: Option<String>,
+    },
+    /// Remove an alias
+    Remove {
+        /// The address, or @DOMAIN
+        address: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Store {
+    /// Read everything and verify it
+    Check,
+    /// Copy the store into a new folder, also while the service runs
+    Backup {
+        /// The folder, which must not exist or be empty
+        folder: PathBuf,
+    },
+    /// Build a new store from the bodies when the index is lost; removed mail may come back
+    Salvage {
+        /// The folder of the new store
+        into: PathBuf,
+    },
+}

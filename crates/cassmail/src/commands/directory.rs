@@ -1,0 +1,323 @@
+//! `domain`, `account`, `alias`: clients of the admin API.
+
+use std::io::BufRead as _;
+use std::path::Path;
+
+use axum::http::Method;
+use cassmail_admin::{Client, ClientError};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::{Value, json};
+
+use super::password::{Source, read_password};
+use crate::cli::{Account, Alias, Domain};
+use crate::exit::{Failure, Outcome};
+use crate::print;
+
+/// Runs a `domain` command.
+pub(crate) async fn domain(client: &Client, command: Domain) -> Outcome {
+    match command {
+        Domain::Add { name, postmaster } => {
+            let body = json!({ "name": name, "postmaster": postmaster });
+            send(client, Method::POST, "/v1/domains", &body).await?;
+        }
+        Domain::List => {
+            for domain in domains(client).await? {
+                let notes = [("postmaster", "postmaster"), ("catch-all", "catch_all")];
+                let notes = notes.iter().filter_map(|(name, key)| {
+                    domain[key]
+                        .as_str()
+                        .map(|address| format!("\t{name} {address}"))
+                });
+                print::data(format!(
+                    "{}{}",
+                    text(&domain["name"]),
+                    notes.collect::<String>()
+                ));
+            }
+        }
+        Domain::Remove { name } => {
+            send(
+                client,
+                Method::DELETE,
+                &path("/v1/domains", &name, ""),
+                &Value::Null,
+            )
+            .await?;
+        }
+    }
+    Ok(())
+}
+
+/// Runs an `account` command.
+pub(crate) async fn account(client: &Client, command: Account) -> Outcome {
+    match command {
+        Account::Add {
+            address,
+            password_stdin,
+        } => {
+            let password = read_password(Source::of(password_stdin))?;
+            let body = json!({ "address": address, "password": password.expose() });
+            send(client, Method::POST, "/v1/accounts", &body).await?;
+        }
+        Account::List { domain } => list_accounts(client, domain).await?,
+        Account::Passwd {
+            address,
+            password_stdin,
+        } => {
+            let password = read_password(Source::of(password_stdin))?;
+            let body = json!({ "password": password.expose() });
+            let path = path("/v1/accounts", &address, "/password");
+            send(client, Method::PUT, &path, &body).await?;
+        }
+        Account::Disable { address } => set_state(client, &address, "disabled").await?,
+        Account::Enable { address } => set_state(client, &address, "enabled").await?,
+        Account::Remove { address } => {
+            let path = path("/v1/accounts", &address, "");
+            send(client, Method::DELETE, &path, &Value::Null).await?;
+        }
+        Account::Import { file } => import(client, &file).await?,
+    }
+    Ok(())
+}
+
+/// Runs an `alias` command.
+pub(crate) async fn alias(client: &Client, command: Alias) -> Outcome {
+    match command {
+        Alias::Add { address, targets } => match address.strip_prefix('@') {
+            Some(domain) => {
+                let [target] = targets.as_slice() else {
+                    return Err(Failure::usage("a catch-all leads to one address"));
+                };
+                set_catch_all(client, domain, Some(target)).await?;
+            }
+            None => {
+                let body = json!({ "address": address, "targets": targets });
+                send(client, Method::POST, "/v1/aliases", &body).await?;
+            }
+        },
+        Alias::List { domain } => list_aliases(client, domain).await?,
+        Alias::Remove { address } => match address.strip_prefix('@') {
+            Some(domain) => set_catch_all(client, domain, None).await?,
+            None => {
+                let path = path("/v1/aliases", &address, "");
+                send(client, Method::DELETE, &path, &Value::Null).await?;
+            }
+        },
+    }
+    Ok(())
+}
+
+async fn set_state(client: &Client, address: &str, state: &str) -> Outcome {
+    let path = path("/v1/accounts", address, "/state");
+    send(client, Method::PUT, &path, &json!({ "state": state }))
+        .await
+        .map(drop)
+}
+
+async fn set_catch_all(client: &Client, domain: &str, target: Option<&String>) -> Outcome {
+    let path = path("/v1/domains", domain, "/catch-all");
+    send(client, Method::PUT, &path, &json!({ "target": target }))
+        .await
+        .map(drop)
+}
+
+async fn list_accounts(client: &Client, domain: Option<String>) -> Outcome {
+    each(client, "/v1/accounts", domain, |account| {
+        let state = text(&account["state"]);
+        let note = if state == "enabled" {
+            String::new()
+        } else {
+            format!("\t{state}")
+        };
+        print::data(format!("{}{note}", text(&account["address"])));
+    })
+    .await
+}
+
+async fn list_aliases(client: &Client, domain: Option<String>) -> Outcome {
+    let catch_alls = domains(client).await?;
+    for found in &catch_alls {
+        let name = text(&found["name"]);
+        if let (true, Some(target)) = (
+            domain.as_deref().is_none_or(|wanted| wanted == name),
+            found["catch_all"].as_str(),
+        ) {
+            print::data(format!("@{name}\t{target}"));
+        }
+    }
+    each(client, "/v1/aliases", domain, |alias| {
+        let targets = alias["targets"]
+            .as_array()
+            .map(Vec::as_slice)
+            .unwrap_or_default();
+        let targets: Vec<_> = targets.iter().map(text).collect();
+        print::data(format!(
+            "{}\t{}",
+            text(&alias["address"]),
+            targets.join(" ")
+        ));
+    })
+    .await
+}
+
+/// Shows every item of a listing, page by page, of one domain or of all.
+async fn each(
+    client: &Client,
+    listing: &str,
+    domain: Option<String>,
+    show: impl Fn(&Value),
+) -> Outcome {
+    let names = match domain {
+        Some(domain) => vec![domain],
+        None => domains(client)
+            .await?
+            .iter()
+            .map(|found| text(&found["name"]).into())
+            .collect(),
+    };
+    for name in names {
+        let mut query = format!("{listing}?domain={}", escaped(&name));
+        loop {
+            let page: Vec<Value> = client.get(&query).await.map_err(refused)?;
+            page.iter().for_each(&show);
+            let Some(last) = page.last() else { break };
+            let (local, _) = text(&last["address"]).rsplit_once('@').unwrap_or_default();
+            query = format!(
+                "{listing}?domain={}&after={}",
+                escaped(&name),
+                escaped(local)
+            );
+        }
+    }
+    Ok(())
+}
+
+async fn domains(client: &Client) -> Outcome<Vec<Value>> {
+    client.get("/v1/domains").await.map_err(refused)
+}
+
+/// Sends the lines in batches; every line that is refused is named, the others are done.
+async fn import(client: &Client, file: &Path) -> Outcome {
+    const BATCH: usize = 1000;
+    let lines = read_lines(file)?;
+    let (mut made, mut failed) = (0_usize, 0_usize);
+    let mut waiting: Vec<(usize, Value)> = Vec::new();
+    for (number, line) in lines
+        .iter()
+        .enumerate()
+        .map(|(index, line)| (index + 1, line))
+    {
+        match parse_line(line) {
+            Ok(None) => {}
+            Ok(Some(account)) => waiting.push((number, account)),
+            Err(why) => {
+                failed += 1;
+                print::remark(format!("{}:{number}: {why}", file.display()));
+            }
+        }
+        if waiting.len() == BATCH || number == lines.len() {
+            let (numbers, batch): (Vec<_>, Vec<_>) =
+                std::mem::take(&mut waiting).into_iter().unzip();
+            let done = send(client, Method::POST, "/v1/accounts/import", &json!(batch)).await?;
+            let done = done.as_array().map(Vec::as_slice).unwrap_or_default();
+            for (number, outcome) in numbers.iter().zip(done) {
+                match outcome["problem"].as_str() {
+                    None => made += 1,
+                    Some(why) => {
+                        failed += 1;
+                        print::remark(format!("{}:{number}: {why}", file.display()));
+                    }
+                }
+            }
+        }
+    }
+    print::remark(format!("{made} accounts made, {failed} lines refused"));
+    if failed == 0 {
+        Ok(())
+    } else {
+        Err(Failure::failed(anyhow::anyhow!("not all were made")))
+    }
+}
+
+fn read_lines(file: &Path) -> Outcome<Vec<String>> {
+    let failed = |error: std::io::Error| {
+        Failure::failed(
+            anyhow::Error::new(error).context(format!("failed to read {}", file.display())),
+        )
+    };
+    if file == Path::new("-") {
+        return std::io::stdin()
+            .lock()
+            .lines()
+            .collect::<Result<_, _>>()
+            .map_err(failed);
+    }
+    Ok(std::fs::read_to_string(file)
+        .map_err(failed)?
+        .lines()
+        .map(str::to_owned)
+        .collect())
+}
+
+/// An account of an import line; none for an empty line or a comment.
+fn parse_line(line: &str) -> Result<Option<Value>, &'static str> {
+    let line = line.trim_end_matches('\r');
+    if line.trim().is_empty() || line.starts_with('#') {
+        return Ok(None);
+    }
+    let (address, password) = line
+        .split_once(',')
+        .ok_or("expected a line of the form: address,password")?;
+    let key = if password.starts_with("$argon2id$") {
+        "password_hash"
+    } else {
+        "password"
+    };
+    Ok(Some(json!({ "address": address.trim(), key: password })))
+}
+
+async fn send(client: &Client, method: Method, path: &str, body: &Value) -> Outcome<Value> {
+    client.send(method, path, body).await.map_err(refused)
+}
+
+fn refused(error: ClientError) -> Failure {
+    match &error {
+        ClientError::Refused(problem) if problem.status != 503 => Failure::failed(error),
+        _ => Failure::unavailable(error),
+    }
+}
+
+fn path(collection: &str, item: &str, rest: &str) -> String {
+    format!("{collection}/{}{rest}", escaped(item))
+}
+
+fn escaped(text: &str) -> String {
+    utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_import_line_is_an_address_and_a_password_or_a_hash() {
+        let parsed = |line| parse_line(line).unwrap();
+        assert_eq!(
+            parsed("a@b.example,x,y z\r"),
+            Some(json!({"address": "a@b.example", "password": "x,y z"}))
+        );
+        let hash = "$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHQ$aGFzaA";
+        let line = format!("a@b.example,{hash}");
+        assert_eq!(
+            parsed(&line),
+            Some(json!({"address": "a@b.example", "password_hash": hash}))
+        );
+        assert_eq!(parsed("  "), None);
+        assert_eq!(parsed("# comment"), None);
+        assert!(parse_line("a@b.example").is_err());
+    }
+}

@@ -1,0 +1,6 @@
+//! The commands that are not `serve`.
+
+pub(crate) mod config;
+pub(crate) mod directory;
+mod password;
+pub(crate) mod store;

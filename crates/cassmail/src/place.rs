@@ -1,0 +1,88 @@
+//! Which service or store a command means, and how it is reached: over the socket of the running
+//! service, else by opening the store in this process.
+
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use cassmail_admin::{Client, Readings, administration};
+use cassmail_config::{Settings, StoreKind};
+use cassmail_net::Clock;
+use cassmail_telemetry::Metrics;
+use tokio::runtime::Runtime;
+
+use crate::cli::Which;
+use crate::exit::{Failure, Outcome};
+use crate::{settings, wiring};
+
+/// Calls `work` with a client of the service that is meant, or of its store.
+pub(crate) fn with_client(
+    runtime: &Runtime,
+    which: &Which,
+    work: impl AsyncFnOnce(&Client) -> Outcome,
+) -> Outcome {
+    let loaded = settings::load(which)?;
+    let settings = &loaded.settings;
+    let socket = settings::socket(settings);
+    if std::os::unix::net::UnixStream::connect(&socket).is_ok() {
+        return runtime.block_on(work(&Client::Socket(socket)));
+    }
+    check_owner(&settings.identity.data_dir)?;
+    if settings.store.kind == StoreKind::Memory {
+        return Err(Failure::unavailable(anyhow::anyhow!(
+            "no service answers on {}, and a store in memory is nowhere else",
+            socket.display()
+        )));
+    }
+    let opened = wiring::open_store(settings)?;
+    let done = runtime.block_on(in_process(settings, &opened, work));
+    let closed = runtime.block_on(opened.store.close());
+    done?;
+    closed.map_err(Failure::unavailable)
+}
+
+async fn in_process(
+    settings: &Settings,
+    opened: &wiring::OpenStore,
+    work: impl AsyncFnOnce(&Client) -> Outcome,
+) -> Outcome {
+    let metrics = Arc::new(Metrics::new());
+    let office = wiring::office(settings, &opened.store, &Clock::system(), &metrics)?;
+    let readings = Readings {
+        store: Arc::clone(&opened.store),
+        metrics,
+    };
+    let keeper = Arc::clone(&opened.keeper);
+    let router = administration(office.administration, keeper, readings);
+    work(&Client::InProcess(router)).await
+}
+
+/// Refuses to open another user's store, so that no file in it belongs to the wrong user when the
+/// service wants it. A folder that is not there yet will be ours.
+pub(crate) fn check_owner(folder: &Path) -> Outcome {
+    let Ok(found) = std::fs::metadata(folder) else {
+        return Ok(());
+    };
+    let ours = rustix::process::geteuid().as_raw();
+    if found.uid() == ours {
+        return Ok(());
+    }
+    let owner = name_of(found.uid());
+    Err(Failure::no_permission(format!(
+        "{} belongs to {owner}; do this as that user, such as: sudo -u {owner} cassmail ...",
+        folder.display()
+    )))
+}
+
+/// The user's name in /etc/passwd, else the number.
+fn name_of(uid: u32) -> String {
+    let users = std::fs::read_to_string("/etc/passwd").context("failed to read /etc/passwd");
+    let users = users.unwrap_or_default();
+    let named = users.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        (fields.nth(1)?.parse() == Ok(uid)).then(|| name.to_owned())
+    });
+    named.unwrap_or_else(|| uid.to_string())
+}

@@ -1,0 +1,439 @@
+//! The composition root: the whole start-up, from settings to the first 220, and the whole end.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use axum::Router;
+use cassmail_admin::{Readings, administration, bind_socket, readings, serve_socket, serve_tcp};
+use cassmail_config::{Listener, LogFormat, Role, Settings, StoreKind};
+use cassmail_net::{
+    Certificates, Clock, Inherited, ListenerSpec, Network, Server, TlsService, TlsUse,
+};
+use cassmail_store::{Health, Store};
+use cassmail_telemetry::{Metrics, Protocol, chain, event, logs, panics};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::watch;
+
+use crate::cli::{Serve, Which};
+use crate::dev::{self, Folder, Ports};
+use crate::exit::{Failure, Outcome};
+use crate::reception::{Count, Pop3Reception, SmtpReception};
+use crate::wiring::{self, Office, OpenStore, TlsThere};
+use crate::{place, settings};
+
+/// Runs the service until a signal or a fault ends it.
+pub(crate) async fn serve(which: &Which, how: Serve) -> Outcome {
+    let mode = Mode::choose(which, &how)?;
+    let mut loaded = settings::load(which)?;
+    mode.adjust(&mut loaded.settings, &how);
+    if let Some(kind) = &how.store {
+        loaded.settings.store.kind = match kind.as_str() {
+            "embedded" => StoreKind::Embedded,
+            "memory" => StoreKind::Memory,
+            _ => {
+                let text = format!("--store {kind}: expected embedded or memory");
+                return Err(Failure::usage(text));
+            }
+        };
+    }
+    if let Some(level) = how.log {
+        loaded.settings.log.level = level;
+    }
+    let advice = cassmail_config::check(&loaded).map_err(Failure::configuration)?;
+    let settings = loaded.settings;
+
+    let metrics = Arc::new(Metrics::new());
+    let _logs = start_logs(&settings, &metrics)?;
+    panics::watch(metrics.panics());
+    give_advice(&settings, &advice, &mode);
+
+    place::check_owner(&settings.identity.data_dir)?;
+    let opened = wiring::open_store(&settings)?;
+    let served = serve_store(&settings, &mode, &opened, &metrics).await;
+    tracing::info!(event = event::SERVICE_STOPPING, "closing the store");
+    let closed = opened.store.close().await;
+    tracing::info!(event = event::SERVICE_STOPPING, "the store is closed");
+    served?;
+    closed.map_err(Failure::unavailable)
+}
+
+/// For whom the service runs.
+enum Mode {
+    /// For its users.
+    Production,
+    /// For somebody who tries it or builds it.
+    Development { ports: Ports, folder: Folder },
+}
+
+impl Mode {
+    fn choose(which: &Which, how: &Serve) -> Outcome<Self> {
+        if !how.dev {
+            return Ok(Self::Production);
+        }
+        let ports = Ports::with_offset(how.port_offset)?;
+        Ok(Self::Development {
+            ports,
+            folder: Folder::choose(which.data.as_deref())?,
+        })
+    }
+
+    /// What development mode has instead of the file's settings: the loopback and nothing else, high
+    /// ports, cheap hashes, small segments.
+    fn adjust(&self, settings: &mut Settings, how: &Serve) {
+        let Self::Development { ports, folder } = self else {
+            return;
+        };
+        let listener = |name: &str, role, address| Listener {
+            name: name.to_owned(),
+            role,
+            addresses: vec![address],
+            max_connections: 10_000,
+            bare_newline: None,
+        };
+        settings.listeners = vec![
+            listener("mx", Role::Mx, ports.mx()),
+            listener("submission", Role::Submission, ports.submission()),
+            listener("submissions", Role::Submissions, ports.submissions()),
+            listener("pop3", Role::Pop3, ports.pop3()),
+            listener("pop3s", Role::Pop3s, ports.pop3s()),
+        ];
+        settings.admin.readings = Some(ports.admin());
+        settings.identity.data_dir = folder.path().to_owned();
+        settings.identity.run_dir = None;
+        settings.identity.hostname = "localhost".parse().ok();
+        settings.identity.default_domain = dev::DOMAIN.parse().ok();
+        settings.pop3.clear_text_login = how.dev_plaintext;
+        settings.limits.exempt = Network::LOOPBACK.iter().map(ToString::to_string).collect();
+        settings.login.memory = cassmail_config::ByteSize(8 * 1024);
+        settings.login.iterations = 1;
+        settings.embedded.segment_size = cassmail_config::ByteSize(16 << 20);
+        settings.embedded.low_water = cassmail_config::ByteSize(64 << 20);
+    }
+
+    fn certificates(&self, settings: &Settings) -> Outcome<Option<Certificates>> {
+        match self {
+            Self::Production => wiring::certificates(settings),
+            Self::Development { .. } => dev::certificates().map(Some),
+        }
+    }
+}
+
+fn start_logs(settings: &Settings, metrics: &Metrics) -> Outcome<logs::LogGuard> {
+    let level = logs::parse_level(&settings.log.level).context("log.level");
+    let format = match settings.log.format {
+        LogFormat::Human => logs::Format::Human,
+        LogFormat::Json => logs::Format::Json,
+    };
+    let level = level.map_err(Failure::configuration)?;
+    logs::start(format, level, metrics.log_lines_dropped()).map_err(Failure::software)
+}
+
+fn give_advice(settings: &Settings, advice: &[String], mode: &Mode) {
+    let files = cassmail_net::raise_open_files();
+    let wanted = u64::from(settings.limits.connections) + 200;
+    if files < wanted {
+        let text = "connections may fail for want of open files; raise the limit (LimitNOFILE=)";
+        tracing::warn!(event = event::SERVICE_ADVICE, files, wanted, "{text}");
+    }
+    if matches!(mode, Mode::Development { .. }) {
+        return;
+    }
+    if rustix::process::geteuid().is_root() {
+        let text = "running as root; use a user of its own, with CAP_NET_BIND_SERVICE or sockets \
+                    from systemd for ports below 1024";
+        tracing::warn!(event = event::SERVICE_ADVICE, "{text}");
+    }
+    let hostname = settings::hostname(settings);
+    if !hostname.as_str().contains('.') {
+        let text = "the hostname is not fully qualified, other servers may refuse it; set hostname";
+        tracing::warn!(event = event::SERVICE_ADVICE, %hostname, "{text}");
+    }
+    for advice in advice {
+        tracing::warn!(event = event::SERVICE_ADVICE, "{advice}");
+    }
+}
+
+/// Serves an open store until a signal or a fault.
+async fn serve_store(
+    settings: &Settings,
+    mode: &Mode,
+    opened: &OpenStore,
+    metrics: &Arc<Metrics>,
+) -> Outcome {
+    let clock = Clock::system();
+    let office = wiring::office(settings, &opened.store, &clock, metrics)?;
+    match mode {
+        Mode::Development { .. } => dev::settle(&office.administration).await?,
+        Mode::Production => advise_about_domains(&office).await?,
+    }
+
+    let certificates = mode.certificates(settings)?;
+    let mut server = Server::new(wiring::server_options(settings, &clock)?);
+    listen(
+        &mut server,
+        settings,
+        &office,
+        certificates.as_ref(),
+        metrics,
+    )?;
+    let administrators = Administrators::start(settings, &office, opened, metrics)?;
+
+    let mut signals = Signals::listen()?;
+    if let Mode::Development { ports, folder } = mode {
+        dev::introduce(*ports, folder);
+    }
+    tracing::info!(
+        event = event::SERVICE_STARTED,
+        version = env!("CARGO_PKG_VERSION"),
+        store = ?settings.store.kind,
+        folder = %settings.identity.data_dir.display(),
+    );
+    let mut fault = None;
+    server
+        .run_until(async {
+            fault = until_the_end(&mut signals, &*opened.store, certificates.as_ref()).await;
+        })
+        .await;
+    administrators.stop().await;
+    match fault {
+        None => Ok(()),
+        Some(fault) => Err(Failure::software(fault)),
+    }
+}
+
+async fn advise_about_domains(office: &Office) -> Outcome {
+    let domains = office
+        .administration
+        .domains()
+        .await
+        .map_err(Failure::unavailable)?;
+    if domains.is_empty() {
+        let text = "no domain is served, so every recipient is refused; add one with: cassmail \
+                    domain add NAME, and: cassmail account add ADDRESS";
+        tracing::warn!(event = event::SERVICE_ADVICE, "{text}");
+    }
+    Ok(())
+}
+
+/// Opens every listener. What cannot be offered without a certificate is left out.
+fn listen(
+    server: &mut Server,
+    settings: &Settings,
+    office: &Office,
+    certificates: Option<&Certificates>,
+    metrics: &Arc<Metrics>,
+) -> Outcome {
+    let hostname = settings::hostname(settings);
+    let mut inherited = Inherited::take().map_err(Failure::unavailable)?;
+    let there = if certificates.is_some() {
+        TlsThere::Yes
+    } else {
+        TlsThere::No
+    };
+    for listener in &settings.listeners {
+        let smtp = wiring::smtp_options(settings, listener, &hostname, there);
+        let protocol = if smtp.is_some() {
+            Protocol::Smtp
+        } else {
+            Protocol::Pop3
+        };
+        let Some(tls) = tls_use(listener.role, protocol, certificates)? else {
+            let text = "a listener is left out: it needs a certificate";
+            tracing::warn!(event = event::SERVICE_ADVICE, listener = %listener.name, "{text}");
+            continue;
+        };
+        let of_listener = |socket: &mut Inherited| socket.name == listener.name;
+        let sockets: Vec<_> = inherited
+            .extract_if(.., of_listener)
+            .map(|s| s.listener)
+            .collect();
+        let addresses = if sockets.is_empty() {
+            listener.addresses.as_slice()
+        } else {
+            &[]
+        };
+        let spec = ListenerSpec {
+            inherited: sockets,
+            tls,
+            max_connections: listener.max_connections as usize,
+            observer: Arc::new(Count {
+                protocol,
+                metrics: Arc::clone(metrics),
+            }),
+            ..ListenerSpec::new(&listener.name, addresses)
+        };
+        let opened = match smtp {
+            Some(options) => {
+                let intake = Arc::clone(&office.intake);
+                server.listen(
+                    spec,
+                    &Arc::new(SmtpReception {
+                        intake,
+                        options: options.into(),
+                    }),
+                )
+            }
+            None => {
+                let counter = Arc::clone(&office.counter);
+                let options = wiring::pop3_options(settings, there).into();
+                server.listen(spec, &Arc::new(Pop3Reception { counter, options }))
+            }
+        };
+        opened.map_err(Failure::unavailable)?;
+    }
+    Ok(())
+}
+
+/// From when on a listener speaks TLS; none when it cannot be without.
+fn tls_use(
+    role: Role,
+    protocol: Protocol,
+    certificates: Option<&Certificates>,
+) -> Outcome<Option<TlsUse>> {
+    let from_the_start = matches!(role, Role::Submissions | Role::Pop3s);
+    let Some(certificates) = certificates else {
+        return Ok((!from_the_start).then_some(TlsUse::Never));
+    };
+    // The names that the registry of ALPN protocols has (RFC 7301 6).
+    let alpn = match protocol {
+        Protocol::Smtp => "smtp",
+        Protocol::Pop3 => "pop3",
+    };
+    let service = TlsService::new(certificates, &[alpn]).map_err(Failure::configuration)?;
+    Ok(Some(match from_the_start {
+        true => TlsUse::FromTheStart(service),
+        false => TlsUse::OnRequest(service),
+    }))
+}
+
+/// The admin API on its socket, and the readings on a port if one is configured.
+struct Administrators {
+    stop: watch::Sender<bool>,
+    tasks: Vec<tokio::task::JoinHandle<()>>,
+    socket: PathBuf,
+}
+
+impl Administrators {
+    fn start(
+        settings: &Settings,
+        office: &Office,
+        opened: &OpenStore,
+        metrics: &Arc<Metrics>,
+    ) -> Outcome<Self> {
+        let (stop, stopped) = watch::channel(false);
+        let figures = Readings {
+            store: Arc::clone(&opened.store),
+            metrics: Arc::clone(metrics),
+        };
+        let keeper = Arc::clone(&opened.keeper);
+        let router = administration(office.administration.clone(), keeper, figures.clone());
+        let socket = settings::socket(settings);
+        let listener = bind_socket(&socket).map_err(Failure::unavailable)?;
+        let mut tasks = vec![tokio::spawn(log_end(serve_socket(
+            listener,
+            router,
+            told_to_stop(stopped.clone()),
+        )))];
+        if let Some(address) = settings.admin.readings {
+            let listener = bind_tcp(address)?;
+            let router: Router = readings(figures);
+            let served = serve_tcp(listener, router, told_to_stop(stopped));
+            tasks.push(tokio::spawn(log_end(served)));
+        }
+        Ok(Self {
+            stop,
+            tasks,
+            socket,
+        })
+    }
+
+    /// Requests that are being answered are finished.
+    async fn stop(self) {
+        let _ = self.stop.send(true);
+        for task in self.tasks {
+            let _ = task.await;
+        }
+        let _ = std::fs::remove_file(&self.socket);
+    }
+}
+
+fn bind_tcp(address: std::net::SocketAddr) -> Outcome<tokio::net::TcpListener> {
+    let bound = std::net::TcpListener::bind(address).and_then(|listener| {
+        listener.set_nonblocking(true)?;
+        tokio::net::TcpListener::from_std(listener)
+    });
+    bound
+        .with_context(|| format!("failed to listen on {address}; set admin.readings to another"))
+        .map_err(Failure::unavailable)
+}
+
+async fn told_to_stop(mut stopped: watch::Receiver<bool>) {
+    // When the sender is gone the process ends anyway.
+    let _ = stopped.wait_for(|stopped| *stopped).await;
+}
+
+async fn log_end(served: impl Future<Output = Result<(), cassmail_admin::ServeError>>) {
+    if let Err(error) = served.await {
+        tracing::error!(event = event::SERVICE_ADVICE, error = %chain(&error));
+    }
+}
+
+/// What the operating system tells us.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hang_up: Signal,
+}
+
+impl Signals {
+    fn listen() -> Outcome<Self> {
+        let listen = |kind| {
+            let failed = |error: std::io::Error| {
+                Failure::software(anyhow::Error::new(error).context("failed to await signals"))
+            };
+            signal(kind).map_err(failed)
+        };
+        Ok(Self {
+            terminate: listen(SignalKind::terminate())?,
+            interrupt: listen(SignalKind::interrupt())?,
+            hang_up: listen(SignalKind::hangup())?,
+        })
+    }
+}
+
+/// Waits for the signal to stop, reloading certificates on SIGHUP; gives the fault if one came
+/// first.
+async fn until_the_end(
+    signals: &mut Signals,
+    store: &dyn Store,
+    certificates: Option<&Certificates>,
+) -> Option<anyhow::Error> {
+    loop {
+        // Each branch is cancel safe: nothing is lost when another one wins.
+        tokio::select! {
+            _ = signals.terminate.recv() => return None,
+            _ = signals.interrupt.recv() => return None,
+            _ = signals.hang_up.recv() => reload(certificates),
+            error = store.poisoned() => {
+                if let Health::Poisoned(reason) = store.health() {
+                    tracing::error!(event = event::SERVICE_STOPPING, reason, "the store failed");
+                }
+                return Some(anyhow::Error::new(error));
+            }
+        }
+    }
+}
+
+fn reload(certificates: Option<&Certificates>) {
+    let Some(certificates) = certificates else {
+        return;
+    };
+    match certificates.reload() {
+        Ok(_expiry) => tracing::info!(event = event::TLS_RELOADED, "certificates are loaded anew"),
+        Err(error) => {
+            let error = chain(&error);
+            tracing::error!(event = event::TLS_RELOADED, %error, "the old ones stay in use");
+        }
+    }
+}

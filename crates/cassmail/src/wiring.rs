@@ -1,0 +1,255 @@
+//! How a setting becomes an option of a crate: each conversion in one place.
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use cassmail_config::{BareNewline, Listener, LocalPartCase, Role, Settings, StoreKind};
+use cassmail_mail::{Domain, IdMinter, NodeId};
+use cassmail_net::{CertificateFiles, Certificates, Clock, ServerOptions};
+use cassmail_office::{
+    Administration, Counter, Directory, DirectoryOptions, Intake, IntakeOptions, LoginOptions,
+    Logins, MaildropLock, MaildropOptions, PasswordOptions, Passwords,
+};
+use cassmail_smtp::server::{AuthOffer, Options as SmtpOptions, StartTlsOffer};
+use cassmail_store::{MemoryStore, Store};
+use cassmail_telemetry::Metrics;
+use cassmail_wire::BareLf;
+
+use crate::clock::OfficeClock;
+use crate::exit::{Failure, Outcome};
+use crate::keeper::Keeper;
+
+/// The store that is configured, and who keeps it.
+pub(crate) struct OpenStore {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) keeper: Arc<Keeper>,
+}
+
+/// Opens the configured store. Blocks: call it before anything is served.
+pub(crate) fn open_store(settings: &Settings) -> Outcome<OpenStore> {
+    match settings.store.kind {
+        StoreKind::Memory => {
+            let store = Arc::new(MemoryStore::default());
+            Ok(OpenStore {
+                store,
+                keeper: Arc::new(Keeper::Memory),
+            })
+        }
+        StoreKind::Embedded => Err(Failure::unavailable(anyhow::anyhow!("soon"))),
+    }
+}
+
+/// Everything that decides, joined.
+pub(crate) struct Office {
+    pub(crate) intake: Arc<Intake>,
+    pub(crate) counter: Arc<Counter>,
+    pub(crate) administration: Administration,
+}
+
+/// Joins the office over a store.
+pub(crate) fn office(
+    settings: &Settings,
+    store: &Arc<dyn Store>,
+    clock: &Clock,
+    metrics: &Arc<Metrics>,
+) -> Outcome<Office> {
+    let clock: Arc<dyn cassmail_office::Clock> = Arc::new(OfficeClock(clock.clone()));
+    let directory = Directory::new(Arc::clone(store), directory_options(settings));
+    let passwords = Passwords::new(&password_options(settings)).map_err(Failure::configuration)?;
+    let passwords = Arc::new(passwords);
+    let logins = Logins::new(
+        Arc::clone(store),
+        directory.clone(),
+        Arc::clone(&passwords),
+        Arc::clone(&clock),
+        login_options(settings),
+    );
+    let logins = Arc::new(logins.map_err(no_randomness)?);
+    let intake = Intake::new(
+        Arc::clone(store),
+        directory.clone(),
+        Arc::clone(&logins),
+        IdMinter::new(NodeId::from_random(random()?)),
+        Arc::clone(&clock),
+        Arc::clone(metrics),
+        intake_options(settings),
+    );
+    let counter = Counter::new(
+        Arc::clone(store),
+        logins,
+        Arc::clone(&clock),
+        Arc::clone(metrics),
+        maildrop_options(settings),
+    );
+    Ok(Office {
+        intake: Arc::new(intake),
+        counter: Arc::new(counter),
+        administration: Administration::new(Arc::clone(store), directory, passwords, clock),
+    })
+}
+
+fn directory_options(settings: &Settings) -> DirectoryOptions {
+    DirectoryOptions {
+        local_part_case: match settings.directory.local_part_case {
+            LocalPartCase::Insensitive => cassmail_office::LocalPartCase::Insensitive,
+            LocalPartCase::Sensitive => cassmail_office::LocalPartCase::Sensitive,
+        },
+        tag_separator: settings.directory.tag_separator,
+        postmaster: settings.identity.postmaster.clone(),
+    }
+}
+
+fn password_options(settings: &Settings) -> PasswordOptions {
+    let login = &settings.login;
+    PasswordOptions {
+        memory_kib: u32::try_from(login.memory.0 / 1024).unwrap_or(u32::MAX),
+        iterations: login.iterations,
+        parallelism: login.parallelism,
+        workers: login.workers as usize,
+        queue: login.queue as usize,
+    }
+}
+
+fn login_options(settings: &Settings) -> LoginOptions {
+    LoginOptions {
+        default_domain: settings.identity.default_domain.clone(),
+        failure_delay: settings.login.failure_delay.0,
+        remembered: settings.login.remembered as usize,
+    }
+}
+
+fn intake_options(settings: &Settings) -> IntakeOptions {
+    IntakeOptions {
+        hostname: crate::settings::hostname(settings).to_string(),
+        max_hops: settings.smtp.max_hops as usize,
+        // Senders wait for ten minutes (RFC 5321 4.5.3.2.6); a minute is what hasty ones give.
+        patience: std::time::Duration::from_mins(1),
+    }
+}
+
+fn maildrop_options(settings: &Settings) -> MaildropOptions {
+    let lock = if settings.pop3.exclusive {
+        MaildropLock::Exclusive
+    } else {
+        MaildropLock::Shared
+    };
+    MaildropOptions {
+        lock,
+        patience: std::time::Duration::from_mins(1),
+    }
+}
+
+/// What net does for all listeners.
+pub(crate) fn server_options(settings: &Settings, clock: &Clock) -> Outcome<ServerOptions> {
+    let limits = &settings.limits;
+    let exempt = limits.exempt.iter().map(|network| network.parse());
+    let exempt = exempt.collect::<Result<Vec<_>, _>>();
+    let exempt = exempt
+        .context("limits.exempt")
+        .map_err(Failure::configuration)?;
+    Ok(ServerOptions {
+        clock: clock.clone(),
+        limits: cassmail_net::Limits {
+            connections: limits.connections as usize,
+            per_source: limits.per_source as usize,
+            per_source_and_minute: limits.per_source_and_minute,
+            exempt,
+        },
+        patience: cassmail_net::Patience {
+            handshake: settings.tls.handshake_timeout.0,
+            write: limits.write_timeout.0,
+            ..cassmail_net::Patience::default()
+        },
+        stop_within: settings.shutdown.deadline.0,
+    })
+}
+
+/// The certificates that are configured, if any are.
+pub(crate) fn certificates(settings: &Settings) -> Outcome<Option<Certificates>> {
+    let (Some(chain), Some(key)) = (&settings.tls.certificate, &settings.tls.key) else {
+        return Ok(None);
+    };
+    cassmail_config::check_secret_file(key).map_err(Failure::configuration)?;
+    let files = CertificateFiles {
+        chain: chain.clone(),
+        key: key.clone(),
+    };
+    Certificates::from_files(files)
+        .map(Some)
+        .map_err(Failure::configuration)
+}
+
+/// Whether there is a certificate to offer TLS with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum TlsThere {
+    Yes,
+    No,
+}
+
+/// What an SMTP listener offers; none when it is for POP3.
+pub(crate) fn smtp_options(
+    settings: &Settings,
+    listener: &Listener,
+    hostname: &Domain,
+    tls: TlsThere,
+) -> Option<SmtpOptions> {
+    let base = match listener.role {
+        Role::Mx => SmtpOptions::mx(hostname.clone()),
+        Role::Submission | Role::Submissions => SmtpOptions::submission(hostname.clone()),
+        Role::Pop3 | Role::Pop3s => return None,
+    };
+    Some(SmtpOptions {
+        starttls: match tls {
+            TlsThere::Yes => StartTlsOffer::Offered,
+            TlsThere::No => StartTlsOffer::NotOffered,
+        },
+        auth: if listener.role == Role::Mx {
+            AuthOffer::Never
+        } else {
+            AuthOffer::UnderTls
+        },
+        bare_lf: match listener.bare_newline {
+            Some(BareNewline::Refuse) => BareLf::Refuse,
+            Some(BareNewline::Convert) => BareLf::Convert,
+            None => base.bare_lf,
+        },
+        limits: cassmail_smtp::server::Limits {
+            message_octets: settings.smtp.max_message_size.0,
+            recipients: settings.smtp.max_recipients as usize,
+            errors: settings.smtp.max_errors,
+            silence: settings.smtp.idle_timeout.0,
+            ..base.limits.clone()
+        },
+        ..base
+    })
+}
+
+/// What a POP3 listener offers.
+pub(crate) fn pop3_options(settings: &Settings, tls: TlsThere) -> cassmail_pop3::Options {
+    let limits = cassmail_pop3::Limits {
+        misuses_after_login: settings.pop3.max_errors,
+        idle: settings.pop3.idle_timeout.0,
+        ..cassmail_pop3::Limits::default()
+    };
+    cassmail_pop3::Options {
+        tls: match tls {
+            TlsThere::Yes => cassmail_pop3::TlsOffer::Offered,
+            TlsThere::No => cassmail_pop3::TlsOffer::Absent,
+        },
+        clear_text_login: if settings.pop3.clear_text_login {
+            cassmail_pop3::ClearTextLogin::Allowed
+        } else {
+            cassmail_pop3::ClearTextLogin::Refused
+        },
+        limits,
+        ..cassmail_pop3::Options::default()
+    }
+}
+
+fn random() -> Outcome<u64> {
+    getrandom::u64().map_err(no_randomness)
+}
+
+fn no_randomness(error: getrandom::Error) -> Failure {
+    Failure::software(anyhow::Error::new(error).context("failed to draw a random number"))
+}
