@@ -1,7 +1,7 @@
 //! SMTP as a value: commands, replies, the server session.
 //!
-//! A [`Session`](server::Session) takes bytes, answers and time and gives out replies, questions and
-//! pieces of messages. What mail is taken for whom is not known here: the session asks, see
+//! A [`Session`](server::Session) takes bytes, answers and time and gives out replies, questions
+//! and pieces of messages. What mail is taken for whom is not known here: the session asks, see
 //! [`Question`](server::Question), which is the complete list.
 //!
 //! Two rules hold by construction. A 250 for a message can be written only from the receipt of a

@@ -1,8 +1,8 @@
 //! The conversations in `tests/transcripts/smtp`, each in every cut of its input.
 //!
 //! The house has the domain `here.example` with bob, carol, postmaster, abuse and `member...`; the
-//! mailbox retired is out of service, everybody else is unknown. The password of bob and of carol is
-//! `secret`. Settings (`@ with ...`): `submission`, `submissions` (TLS from the first octet),
+//! mailbox retired is out of service, everybody else is unknown. The password of bob and of carol
+//! is `secret`. Settings (`@ with ...`): `submission`, `submissions` (TLS from the first octet),
 //! `no-tls`, `auth=always`, `auth=tls`, `bare-lf=convert`, `bare-lf=refuse`, and limits such as
 //! `errors=3`.
 

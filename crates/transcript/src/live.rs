@@ -94,6 +94,9 @@ impl Call<'_> {
     }
 
     fn hear(&mut self, entry: &Entry) -> Called {
+        if !matches!(entry.item, Item::Server(_) | Item::Reply(_)) {
+            return Ok(());
+        }
         self.line = entry.line;
         loop {
             let line = self.read_line(entry)?;

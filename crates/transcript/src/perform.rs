@@ -63,8 +63,8 @@ pub(crate) fn record<S: Scripted>(transcript: &Transcript) -> Result<Record, Box
     run::<S>(transcript, Cut::AsWritten, Strictness::Record)
 }
 
-/// How the lines of the server should read: line numbers of the file with new contents, and lines to
-/// insert behind a line.
+/// How the lines of the server should read: line numbers of the file with new contents, and lines
+/// to insert behind a line.
 #[derive(Debug, Default)]
 pub(crate) struct Record {
     pub(crate) replaced: Vec<(usize, Option<String>)>,

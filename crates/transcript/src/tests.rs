@@ -223,7 +223,7 @@ fn a_live_server_is_held_to_the_same_lines() {
             stream.write_all(b"250 a\r\n").unwrap();
         }
     });
-    let good = transcript("# x\nS: 220 *\nC: a\nS~ done\n@ closed\n");
+    let good = transcript("# x\n?! b\nS: 220 *\nC: a\n?: a\nS~ done\nN: c\n@ closed\n");
     run_live(&good, server).unwrap_or_else(|failure| panic!("{failure}"));
     let bad = transcript("# x\nS: 220 *\nC: a\nS: 250 b\n");
     let told = run_live(&bad, server).unwrap_err().to_string();

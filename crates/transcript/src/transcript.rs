@@ -128,15 +128,16 @@ impl Transcript {
         &self.settings
     }
 
-    /// Whether it can run against a real socket: nothing in it looks into the session, turns its
-    /// clock or needs TLS.
+    /// Whether it can run against a real socket: nothing in it answers for the desk, turns the clock
+    /// or needs TLS. Questions and notes cannot be seen there and are passed over.
     pub fn is_live(&self) -> bool {
-        self.entries.iter().all(|entry| {
+        let needs_a_stage = |entry: &Entry| {
             matches!(
                 entry.item,
-                Item::Client(_) | Item::Server(_) | Item::Reply(_) | Item::Close | Item::Closed(_)
+                Item::Answer(_) | Item::Wait(_) | Item::Tls | Item::Stop
             )
-        })
+        };
+        !self.entries.iter().any(needs_a_stage)
     }
 
     fn take_line(&mut self, line: usize, text: &str) -> Result<(), String> {
@@ -307,13 +308,15 @@ mod tests {
     }
 
     #[test]
-    fn what_looks_into_the_session_is_not_live() {
-        assert!(
-            parse("# t\nS: 220 *\nC: QUIT\n@ closed\n")
-                .unwrap()
-                .is_live()
-        );
-        assert!(!parse("# t\n?: x\n").unwrap().is_live());
-        assert!(!parse("# t\n@ wait 1s\n").unwrap().is_live());
+    fn what_needs_a_stage_is_not_live() {
+        for (source, live) in [
+            ("# t\nS: 220 *\nC: QUIT\n@ closed\n", true),
+            ("# t\n?: x\nN: y\n?! z\n", true),
+            ("# t\n!: x\n", false),
+            ("# t\n@ wait 1s\n", false),
+            ("# t\n@ tls\n", false),
+        ] {
+            assert_eq!(parse(source).unwrap().is_live(), live, "{source}");
+        }
     }
 }

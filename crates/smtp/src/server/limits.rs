@@ -86,13 +86,14 @@ pub struct Limits {
     pub overrun_octets: u64,
     /// Accepted recipients of a message: 452 4.5.3. At least 100 (RFC 5321 4.5.3.1.8).
     pub recipients: usize,
-    /// Octets of a command line without its CRLF: 500. At least 510 (RFC 5321 4.5.3.1.4), and 26 for
-    /// SIZE, 17 for BODY, 10 for SMTPUTF8, 500 for AUTH in MAIL (their RFCs).
+    /// Octets of a command line without its CRLF: 500. At least 510 (RFC 5321 4.5.3.1.4), and 26
+    /// for SIZE, 17 for BODY, 10 for SMTPUTF8, 500 for AUTH in MAIL (their RFCs).
     pub command_line: usize,
     /// Octets of AUTH and of responses without their CRLF: 500 5.5.6. At least 12286 (RFC 4954 4).
     pub auth_line: usize,
     /// Commands refused for good before the connection is closed with 421. A refused recipient
-    /// counts only while most of its transaction's recipients are refused: lists have stale members.
+    /// counts only while most of its transaction's recipients are refused: lists have stale
+    /// members.
     pub errors: u32,
     /// Commands that lead nowhere (NOOP, RSET, EHLO and the like) since the last message, before
     /// each counts as an error.
