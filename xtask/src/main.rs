@@ -36,7 +36,10 @@ fn main() -> ExitCode {
         ["bless"] => test::bless(),
         ["docs"] => docs::write(),
         ["docs", "--check"] => docs::check(),
-        ["setup"] => setup::run(),
+        ["setup"] => {
+            setup::run();
+            Ok(())
+        }
         ["bench", "embedded"] => bench::embedded(),
         ["bench", "crash"] => bench::crash(),
         [] | ["help" | "--help"] => {

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use crate::command::{cargo, run};
+use crate::command::{cargo, run as run_command};
 
 /// Runs all tests. The binary is built first: the end-to-end tests start it.
 pub(crate) fn run(arguments: &[&str]) -> Result<()> {
@@ -23,11 +23,11 @@ pub(crate) fn bless() -> Result<()> {
     for package in ["cassmail-smtp", "cassmail-pop3"] {
         let mut command = cargo(&["test", "--package", package, "transcripts"]);
         command.env("CASSMAIL_BLESS", "1");
-        crate::command::run(command)?;
+        run_command(command)?;
     }
     Ok(())
 }
 
 fn run_cargo(words: &[&str]) -> Result<()> {
-    run(cargo(words))
+    run_command(cargo(words))
 }

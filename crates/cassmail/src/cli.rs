@@ -68,7 +68,7 @@ pub(crate) struct Serve {
     pub(crate) log: Option<String>,
 }
 
-#[derive(Debug, Subcommand)]
+#[derive(Debug, Clone, Copy, Subcommand)]
 pub(crate) enum Config {
     /// Print the default configuration, which is also its documentation
     Default,

@@ -99,7 +99,7 @@ impl Mode {
             listener("pop3s", Role::Pop3s, ports.pop3s()),
         ];
         settings.admin.readings = Some(ports.admin());
-        settings.identity.data_dir = folder.path().to_owned();
+        folder.path().clone_into(&mut settings.identity.data_dir);
         settings.identity.run_dir = None;
         settings.identity.hostname = "localhost".parse().ok();
         settings.identity.default_domain = dev::DOMAIN.parse().ok();
@@ -301,9 +301,10 @@ fn tls_use(
         Protocol::Pop3 => "pop3",
     };
     let service = TlsService::new(certificates, &[alpn]).map_err(Failure::configuration)?;
-    Ok(Some(match from_the_start {
-        true => TlsUse::FromTheStart(service),
-        false => TlsUse::OnRequest(service),
+    Ok(Some(if from_the_start {
+        TlsUse::FromTheStart(service)
+    } else {
+        TlsUse::OnRequest(service)
     }))
 }
 

@@ -32,7 +32,9 @@ struct Page {
 impl Page {
     fn line(&mut self, line: &str) {
         if let Some(comment) = line.strip_prefix('#') {
-            self.comment.push(comment.trim().to_owned());
+            let comment = comment.trim();
+            self.comment
+                .extend((!comment.is_empty()).then(|| comment.to_owned()));
         } else if let Some(table) = line.strip_prefix("[[") {
             self.skipping = std::mem::replace(&mut self.seen_listener, true);
             self.heading(&format!("[[{table}"));
@@ -50,7 +52,7 @@ impl Page {
     fn heading(&mut self, table: &str) {
         if !self.skipping {
             // Writing to a string cannot fail.
-            let _ = write!(self.text, "\n## `{table}`\n\n");
+            let _ = writeln!(self.text, "\n## `{table}`");
             self.end_of_comment();
         }
     }
