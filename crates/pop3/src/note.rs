@@ -71,6 +71,24 @@ impl Note {
     }
 }
 
+impl Note {
+    /// Whether the peer, or somebody on its side, has to act; else it passes, or we have to.
+    pub fn is_for_good(&self) -> bool {
+        match self {
+            Self::Misuse(_)
+            | Self::TooManyMisuses
+            | Self::TooManyLogins
+            | Self::LoginInClear
+            | Self::ForeignProtocol(_) => true,
+            Self::InUse
+            | Self::BrokenOff { .. }
+            | Self::SizeDiffers { .. }
+            | Self::NotRemoved
+            | Self::AnswerOutOfTurn => false,
+        }
+    }
+}
+
 impl fmt::Display for Note {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -1,5 +1,6 @@
 //! The session: lines in, turns out.
 
+use std::fmt;
 use std::sync::Arc;
 
 use cassmail_wire::{Caller, Ending, Line, Lines, Machine, Moment, Step, TlsFacts};
@@ -25,7 +26,6 @@ use crate::verbs;
 /// assert!(matches!(session.next(&mut output), Step::Idle { .. }));
 /// assert_eq!(output, b"+OK cassmail ready\r\n");
 /// ```
-#[derive(Debug)]
 pub struct Session {
     options: Arc<Options>,
     channel: Channel,
@@ -110,6 +110,16 @@ impl Session {
             flushing: Flushing::No,
             leaving: None,
         }
+    }
+}
+
+/// What was received can hold a password, so it does not print.
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session")
+            .field("channel", &self.channel)
+            .field("tally", &self.tally)
+            .finish_non_exhaustive()
     }
 }
 

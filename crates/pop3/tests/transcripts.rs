@@ -1,0 +1,251 @@
+//! The golden conversations of POP3, and the world they happen in.
+//!
+//! Bob's password is `sesame`. His maildrop holds three messages, unless a transcript gives it
+//! others. Settings, behind `@ with`: `login-in-clear`, `no-certificate`, `implicit-tls`, and
+//! `pieces=N` to have messages come in pieces of N octets.
+//!
+//! ```text
+//! ?: login bob sesame      !: true | wrong | later | in-use
+//! ?: maildrop              !: maildrop "..." "..." | later | in-use
+//!                             in front of a message: size=N, uidl=TEXT
+//! ?: open 2                !: opened | gone | later | damaged
+//! ?: next                  !: piece "..." | end | gone | later | damaged
+//! ?: close                 !: closed
+//! ?: remove 1 3            !: removed 2 | not-removed
+//! any                      !: out-of-turn, a receipt that nobody asked for
+//! ```
+
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use cassmail_mail::{Entry, MessageId, Removed};
+use cassmail_pop3::{
+    Answer, BodyRefusal, ClearTextLogin, LoginRefusal, MaildropRefusal, Note, Options, Question,
+    RemoveRefusal, Session, TlsOffer,
+};
+use cassmail_transcript::{Scripted, check_folder};
+use cassmail_wire::{Caller, Moment, SessionId, TlsFacts, TlsVersion};
+
+#[test]
+fn every_transcript_holds_in_every_cut() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/transcripts/pop3");
+    match check_folder::<World>(&folder) {
+        Ok(count) => assert!(count >= 70, "{count} transcripts, there were more"),
+        Err(failures) => panic!("{failures}"),
+    }
+}
+
+const USUAL_MAILDROP: &str = r#"
+    "Subject: one\r\n\r\nfirst\r\n"
+    "Subject: two\r\n\r\n.dot\r\n..two\r\n.\r\nend\r\n"
+    "Subject: three\r\n\r\na\r\n\r\nc\r\n"
+"#;
+
+struct World {
+    messages: Vec<Message>,
+    /// The message that is open: what has not been given out yet.
+    open: Bytes,
+    piece: usize,
+}
+
+struct Message {
+    entry: Entry,
+    body: Bytes,
+}
+
+impl Scripted for World {
+    type Machine = Session;
+
+    fn begin(settings: &[String]) -> Result<(Self, Session), String> {
+        let mut world = Self {
+            messages: messages(USUAL_MAILDROP)?,
+            open: Bytes::new(),
+            piece: usize::MAX,
+        };
+        let mut options = Options::default();
+        let mut caller = caller();
+        for setting in settings {
+            match setting.split_once('=').unwrap_or((setting, "")) {
+                ("login-in-clear", _) => options.clear_text_login = ClearTextLogin::Allowed,
+                ("no-certificate", _) => options.tls = TlsOffer::Absent,
+                ("implicit-tls", _) => caller.tls = Some(tls()),
+                ("pieces", size) => world.piece = number(size)?,
+                _ => return Err(format!("no such setting: {setting}")),
+            }
+        }
+        Ok((world, Session::new(Arc::new(options), &caller)))
+    }
+
+    fn question_text(&mut self, question: &Question) -> String {
+        match question {
+            Question::LogIn(claim) => {
+                format!("login {} {}", claim.user, claim.password.expose())
+            }
+            Question::OpenMaildrop => "maildrop".to_owned(),
+            Question::OpenBody(id) => format!("open {}", self.place(*id)),
+            Question::NextPiece => "next".to_owned(),
+            Question::CloseBody => "close".to_owned(),
+            Question::Remove(ids) => ids.iter().fold("remove".to_owned(), |text, id| {
+                format!("{text} {}", self.place(*id))
+            }),
+        }
+    }
+
+    fn usual_answer(&mut self, question: Question) -> Answer {
+        match question {
+            Question::LogIn(claim) => {
+                let is_true = claim.user == "bob" && claim.password.expose() == "sesame";
+                Answer::LogIn(is_true.then_some(()).ok_or(LoginRefusal::Wrong))
+            }
+            Question::OpenMaildrop => Answer::Maildrop(Ok(self.listing())),
+            Question::OpenBody(id) => Answer::Opened(self.open(id)),
+            Question::NextPiece => Answer::Piece(Ok(self.next_piece())),
+            Question::CloseBody => Answer::BodyClosed,
+            Question::Remove(ids) => Answer::Removed(Ok(Removed::asserted_gone(ids.len()))),
+        }
+    }
+
+    fn scripted_answer(&mut self, text: &str, question: Question) -> Result<Answer, String> {
+        let (word, rest) = text.split_once(' ').unwrap_or((text, ""));
+        Ok(match (question, word) {
+            (_, "out-of-turn") => Answer::Removed(Ok(Removed::asserted_gone(1))),
+            (Question::LogIn(_), "true") => Answer::LogIn(Ok(())),
+            (Question::LogIn(_), "wrong") => Answer::LogIn(Err(LoginRefusal::Wrong)),
+            (Question::LogIn(_), "later") => Answer::LogIn(Err(LoginRefusal::TryLater)),
+            (Question::LogIn(_), "in-use") => Answer::LogIn(Err(LoginRefusal::InUse)),
+            (Question::OpenMaildrop, "maildrop") => {
+                self.messages = messages(rest)?;
+                Answer::Maildrop(Ok(self.listing()))
+            }
+            (Question::OpenMaildrop, "later") => Answer::Maildrop(Err(MaildropRefusal::TryLater)),
+            (Question::OpenMaildrop, "in-use") => Answer::Maildrop(Err(MaildropRefusal::InUse)),
+            (Question::OpenBody(id), "opened") => Answer::Opened(self.open(id)),
+            (Question::OpenBody(_), word) => Answer::Opened(Err(body_refusal(word)?)),
+            (Question::NextPiece, "piece") => {
+                let (piece, _) = quoted(rest)?;
+                Answer::Piece(Ok(Some(piece.into())))
+            }
+            (Question::NextPiece, "end") => Answer::Piece(Ok(None)),
+            (Question::NextPiece, word) => Answer::Piece(Err(body_refusal(word)?)),
+            (Question::CloseBody, "closed") => Answer::BodyClosed,
+            (Question::Remove(_), "removed") => {
+                Answer::Removed(Ok(Removed::asserted_gone(number(rest)?)))
+            }
+            (Question::Remove(_), "not-removed") => Answer::Removed(Err(RemoveRefusal)),
+            (question, _) => return Err(format!("no answer to {question:?}: {text}")),
+        })
+    }
+
+    /// POP3 takes no messages.
+    fn body(&mut self, _piece: Bytes) {}
+
+    fn note_text(&mut self, note: &Note) -> String {
+        format!("{}: {note}", note.reason())
+    }
+}
+
+impl World {
+    fn listing(&self) -> Vec<Entry> {
+        let entries = self.messages.iter().map(|message| &message.entry);
+        entries.cloned().collect()
+    }
+
+    fn place(&self, id: MessageId) -> usize {
+        let place = self.messages.iter().position(|m| m.entry.id == id);
+        place.map_or(0, |place| place + 1)
+    }
+
+    fn open(&mut self, id: MessageId) -> Result<(), BodyRefusal> {
+        let message = self.messages.iter().find(|m| m.entry.id == id);
+        self.open = message.ok_or(BodyRefusal::Gone)?.body.clone();
+        Ok(())
+    }
+
+    fn next_piece(&mut self) -> Option<Bytes> {
+        let piece = self.open.split_to(self.open.len().min(self.piece));
+        (!piece.is_empty()).then_some(piece)
+    }
+}
+
+fn caller() -> Caller {
+    Caller {
+        session: SessionId(1),
+        peer: ([192, 0, 2, 1], 40_000).into(),
+        local: ([192, 0, 2, 2], 110).into(),
+        tls: None,
+        accepted_at: Moment::default(),
+    }
+}
+
+fn tls() -> TlsFacts {
+    TlsFacts {
+        version: TlsVersion::Tls13,
+        cipher: "TLS_AES_256_GCM_SHA384",
+        server_name: None,
+    }
+}
+
+fn body_refusal(word: &str) -> Result<BodyRefusal, String> {
+    Ok(match word {
+        "gone" => BodyRefusal::Gone,
+        "later" => BodyRefusal::TryLater,
+        "damaged" => BodyRefusal::Damaged,
+        _ => return Err(format!("no such refusal: {word}")),
+    })
+}
+
+fn number(text: &str) -> Result<usize, String> {
+    text.parse().map_err(|_| format!("no number: {text}"))
+}
+
+/// Reads messages in quotes, each with `size=` and `uidl=` in front where they differ from the usual.
+fn messages(text: &str) -> Result<Vec<Message>, String> {
+    let mut messages = Vec::new();
+    let (mut size, mut uidl) = (None, None);
+    let mut rest = text.trim_start();
+    while !rest.is_empty() {
+        if rest.starts_with('"') {
+            let (body, after) = quoted(rest)?;
+            rest = after.trim_start();
+            messages.push(message(
+                messages.len(),
+                body.into(),
+                size.take(),
+                uidl.take(),
+            ));
+            continue;
+        }
+        let (word, after) = rest.split_once(' ').unwrap_or((rest, ""));
+        rest = after.trim_start();
+        match word.split_once('=') {
+            Some(("size", value)) => size = Some(value.parse().map_err(|_| "no size")?),
+            Some(("uidl", value)) => uidl = Some(value.parse().map_err(|_| "no unique id")?),
+            _ => return Err(format!("no message: {word}")),
+        }
+    }
+    Ok(messages)
+}
+
+fn message(
+    place: usize,
+    body: Bytes,
+    size: Option<u64>,
+    imported_uidl: Option<cassmail_mail::Uidl>,
+) -> Message {
+    let number = u128::try_from(place).unwrap_or_default() + 1;
+    let entry = Entry {
+        id: MessageId::from_key(number.to_be_bytes()),
+        size: size.unwrap_or(body.len() as u64),
+        imported_uidl: imported_uidl.map(Box::new),
+    };
+    Message { entry, body }
+}
+
+/// A text in quotes with the escapes `\r` and `\n`, and what follows it.
+fn quoted(text: &str) -> Result<(Vec<u8>, &str), String> {
+    let inner = text.strip_prefix('"').ok_or("a text stands in quotes")?;
+    let (inner, after) = inner.split_once('"').ok_or("a text ends with a quote")?;
+    let inner = inner.replace("\\r", "\r").replace("\\n", "\n");
+    Ok((inner.into_bytes(), after))
+}
