@@ -30,9 +30,16 @@
 pub mod accounts;
 pub mod addresses;
 mod bench;
+pub mod closing;
+pub mod crash;
+pub mod crowd;
 pub mod delivery;
 mod letter;
 mod list;
+pub mod reading;
+pub mod removal;
+pub mod retry;
+pub mod room;
 mod subject;
 
 pub use bench::{Bench, run};

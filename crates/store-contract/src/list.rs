@@ -96,6 +96,94 @@ macro_rules! contract_tests {
                 a_cancelled_commit_is_listed_for_all_or_for_none,
                 messages_that_are_written_by_turns_do_not_mix,
             ]);
+            $crate::tests_of!($subject, retry: [
+                a_repeated_commit_changes_nothing,
+                a_repeated_commit_may_be_cut_otherwise,
+                a_commit_of_another_body_is_a_conflict,
+                a_repeated_commit_does_not_bring_back_what_was_removed,
+                a_repeated_commit_does_not_add_owners,
+                a_commit_can_be_repeated_after_reopening,
+                a_cancelled_commit_can_be_repeated,
+                two_commits_of_one_message_at_once_list_it_once,
+                repetitions_do_not_disturb_the_first_body,
+            ]);
+            $crate::tests_of!($subject, reading: [
+                opening_a_message_that_is_not_there_is_missing,
+                opening_a_message_of_another_account_is_missing,
+                opening_a_removed_message_is_missing,
+                pieces_are_at_most_256_kib,
+                the_end_of_a_body_stays_the_end,
+                a_reader_outlives_the_removal,
+                a_reader_outlives_the_account,
+                many_readers_of_one_message_at_once_all_get_it,
+                a_slow_reader_is_not_disturbed_by_deliveries,
+                cancelled_reading_is_harmless,
+                a_damaged_body_is_corrupt_and_never_given_out,
+                a_damaged_message_is_listed_and_can_be_removed,
+            ]);
+            $crate::tests_of!($subject, removal: [
+                a_removed_message_is_gone,
+                the_receipt_counts_what_was_to_be_removed,
+                removing_some_leaves_the_others_in_order,
+                other_owners_keep_theirs,
+                nobody_removes_the_mail_of_others,
+                removing_what_is_not_listed_is_no_error,
+                removing_nothing_removes_nothing,
+                an_id_may_be_named_twice,
+                removing_again_is_harmless,
+                removing_from_nobody_is_no_error,
+                many_messages_are_removed_at_once,
+                two_removers_at_once_both_get_a_receipt,
+                all_owners_may_remove_at_once,
+                a_cancelled_removal_can_be_repeated,
+            ]);
+            $crate::tests_of!($subject, closing: [
+                a_new_store_is_empty,
+                a_new_store_is_well,
+                a_store_that_is_well_is_not_poisoned,
+                a_closed_store_refuses_the_verbs_of_accounts,
+                a_closed_store_refuses_the_verbs_of_maildrops,
+                a_writer_of_a_closed_store_is_refused,
+                closing_twice_is_harmless,
+                a_cancelled_close_closes_all_the_same,
+                a_store_that_closes_answers_everybody,
+                a_reopened_store_has_everything,
+                a_crashed_store_has_everything_that_was_acknowledged,
+                a_store_can_be_reopened_again_and_again,
+                generations_grow_over_reopening,
+                what_was_removed_stays_removed,
+                a_store_closes_while_a_reader_is_open,
+            ]);
+            $crate::tests_of!($subject, crash: [
+                a_crash_amid_a_message_leaves_nothing,
+                a_crash_amid_a_commit_lists_it_for_all_or_for_none,
+                a_commit_is_repeated_after_a_crash,
+                a_crash_amid_a_removal_leaves_the_rest_whole,
+                a_crash_amid_the_making_of_an_account_leaves_all_or_nothing,
+                a_crash_does_not_bring_back_an_account,
+                a_crash_in_a_crowd_keeps_every_acknowledged_message,
+            ]);
+            $crate::tests_of!($subject, room: [
+                a_full_store_refuses_messages,
+                a_full_store_says_so,
+                a_full_store_is_not_poisoned,
+                reading_works_while_the_store_is_full,
+                owners_can_log_in_while_the_store_is_full,
+                removal_works_while_the_store_is_full,
+                service_returns_when_there_is_room,
+                a_message_is_stored_or_refused_when_the_room_goes_meanwhile,
+                a_full_store_keeps_what_it_has,
+            ]);
+            $crate::tests_of!($subject, crowd: [
+                many_messages_to_one_account_at_once_are_all_listed,
+                many_messages_to_many_accounts_at_once_are_all_listed,
+                large_messages_at_once_come_back_whole,
+                a_listing_during_deliveries_has_all_that_was_acknowledged,
+                what_is_listed_during_deliveries_can_be_read,
+                deliveries_and_removals_at_once_keep_the_books,
+                readers_and_removers_at_once_see_whole_messages,
+                twenty_thousand_messages_are_listed_in_order,
+            ]);
         }
     };
 }
@@ -112,4 +200,34 @@ macro_rules! tests_of {
             }
         )*
     };
+}
+
+#[cfg(test)]
+mod tests {
+    /// A test that is written but not listed would run for nobody.
+    #[test]
+    fn every_test_is_listed_once() {
+        let list = include_str!("list.rs");
+        for source in [
+            include_str!("addresses.rs"),
+            include_str!("accounts.rs"),
+            include_str!("delivery.rs"),
+            include_str!("retry.rs"),
+            include_str!("reading.rs"),
+            include_str!("removal.rs"),
+            include_str!("closing.rs"),
+            include_str!("crash.rs"),
+            include_str!("room.rs"),
+            include_str!("crowd.rs"),
+        ] {
+            let tests = source.lines().filter_map(|line| {
+                let name = line.strip_prefix("pub async fn ")?;
+                name.split(['<', '(']).next()
+            });
+            for test in tests {
+                let line = format!("                {test},\n");
+                assert_eq!(list.matches(&line).count(), 1, "{test}");
+            }
+        }
+    }
 }
