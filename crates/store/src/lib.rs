@@ -10,11 +10,12 @@
 //! values, anything of an engine, a clock. Ids and times come from the caller, so every write can be
 //! repeated. Addresses come in the directory's canonical form: here they are compared as they are.
 //!
-//! Read first: [`Maildrops`], [`StoreError`], [`AddressEntry`].
+//! Read first: [`Maildrops`], [`StoreError`], [`AddressEntry`]; for tests [`MemoryStore`] and [`Faulty`].
 
 mod accounts;
 mod delivered;
 mod error;
+mod fault;
 mod health;
 mod maildrops;
 mod memory;
@@ -23,6 +24,7 @@ mod record;
 pub use accounts::{Accounts, NewAccount};
 pub use delivered::{AsDelivered, delivered_size};
 pub use error::{ErrorKind, Reason, StoreError, StoreResult, Work};
+pub use fault::{At, Fault, Faulty, Gate, Script, Side, Verb};
 pub use health::{Health, Store};
 pub use maildrops::{BodyReader, Maildrops, MessageWriter, Patience};
 pub use memory::MemoryStore;
