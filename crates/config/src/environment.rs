@@ -1,40 +1,43 @@
 //! The environment as a layer: `CASSMAIL_SMTP__MAX_RECIPIENTS` is `smtp.max_recipients`.
 
+use std::borrow::Cow;
+
 use toml::de::DeValue;
 
 use crate::error::{Problem, closest};
-use crate::layer::{Origin, Placed, Raw, raw};
+use crate::known::Known;
+use crate::layer::{Layer, Origin};
 
 const PREFIX: &str = "CASSMAIL_";
 
 /// What a variable sets; none when it is not ours.
-pub(crate) fn place(
-    variable: &str,
-    value: &str,
-    known: &[String],
-) -> Option<Result<(String, Placed), Problem>> {
-    let name = variable.strip_prefix(PREFIX)?;
-    let key = name.to_lowercase().replace("__", ".");
-    let origin = Origin::Environment(variable.to_owned());
-    if known.contains(&key) {
-        return Some(Ok((
-            key,
-            Placed {
-                raw: parse(value),
-                origin,
-            },
-        )));
-    }
-    let variables: Vec<String> = known.iter().map(|key| variable_of(key)).collect();
-    let text = match closest(variable, variables.iter().map(String::as_str)) {
-        Some(similar) => format!("there is no such setting; did you mean {similar}?"),
+pub(crate) fn layer(variable: &str, value: &str, known: &Known) -> Option<Result<Layer, Problem>> {
+    let is_ours = variable.starts_with(PREFIX);
+    is_ours.then(
+        || match known.keys().find(|key| variable_of(key) == variable) {
+            Some(key) => {
+                let origin = Origin::Environment(variable.to_owned());
+                Ok(Layer::of_value(key, &parse(value), &origin))
+            }
+            None => Err(no_such_setting(variable, known)),
+        },
+    )
+}
+
+fn no_such_setting(variable: &str, known: &Known) -> Problem {
+    let key = variable.trim_start_matches(PREFIX).to_lowercase();
+    let text = match closest(&key.replace("__", "."), known.keys()) {
+        Some(key) => format!(
+            "there is no such setting; did you mean {}?",
+            variable_of(key)
+        ),
         None => "there is no such setting; list them with: cassmail config default".to_owned(),
     };
-    Some(Err(Problem {
+    Problem {
         place: variable.to_owned(),
         key: String::new(),
         text,
-    }))
+    }
 }
 
 fn variable_of(key: &str) -> String {
@@ -42,12 +45,11 @@ fn variable_of(key: &str) -> String {
 }
 
 /// A value of TOML, or else a text without its quotes: `5m` is as good as `"5m"`.
-fn parse(value: &str) -> Raw {
-    match DeValue::parse(value) {
-        Ok(parsed) => match raw(parsed.get_ref()) {
-            Raw::Other(_) => Raw::Text(value.to_owned()),
-            raw => raw,
-        },
-        Err(_) => Raw::Text(value.to_owned()),
+fn parse(value: &str) -> DeValue<'_> {
+    let text = DeValue::String(Cow::Borrowed(value));
+    match DeValue::parse(value).map(toml::Spanned::into_inner) {
+        // No setting is a fraction or a date, but a text may look like one.
+        Ok(DeValue::Float(_) | DeValue::Datetime(_)) | Err(_) => text,
+        Ok(parsed) => parsed,
     }
 }

@@ -39,11 +39,17 @@ impl fmt::Display for Problems {
 
 impl std::error::Error for Problems {}
 
-/// The known name that looks most like an unknown one, if any does.
+/// The known name that somebody may have meant: one that looks like it, else one of another table.
 pub(crate) fn closest<'a>(unknown: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let rated = known.map(|name| (distance(unknown, name), name));
-    let (distance, name) = rated.min()?;
-    (distance <= 3.max(unknown.len() / 3)).then_some(name)
+    let mut rated: Vec<_> = known.map(|name| (distance(unknown, name), name)).collect();
+    rated.sort_unstable();
+    let last = |name: &str| name.rsplit('.').next().map(str::to_owned);
+    let (distance, nearest) = *rated.first()?;
+    if distance <= 3.max(unknown.len() / 3) {
+        return Some(nearest);
+    }
+    let elsewhere = rated.iter().find(|(_, name)| last(name) == last(unknown));
+    elsewhere.map(|(_, name)| *name)
 }
 
 /// How many letters have to be changed, added or left out.
@@ -72,6 +78,8 @@ mod tests {
         let closest = |unknown| closest(unknown, known.into_iter());
         assert_eq!(closest("smtp.max_recipient"), Some("smtp.max_recipients"));
         assert_eq!(closest("smtp.maxerrors"), Some("smtp.max_errors"));
+        assert_eq!(closest("exclusive"), Some("pop3.exclusive"));
+        assert_eq!(closest("max_recipients"), Some("smtp.max_recipients"));
         assert_eq!(closest("zzzzzzz"), None);
     }
 }

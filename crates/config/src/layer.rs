@@ -2,15 +2,17 @@
 //! replaces all of them.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use crate::DEFAULT;
 use crate::environment;
-use crate::error::{Problem, Problems, closest};
+use crate::error::{Problem, Problems};
+use crate::known::Known;
 use crate::reader::Reader;
-use crate::settings::{LISTENER_KEYS, Settings};
+use crate::settings::Settings;
 
 /// A value as it was written.
 #[derive(Debug, Clone, PartialEq)]
@@ -35,7 +37,7 @@ impl Raw {
 impl std::fmt::Display for Raw {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Text(text) => write!(f, "{text:?}"),
+            Self::Text(text) => quoted(f, text),
             Self::Integer(number) => write!(f, "{number}"),
             Self::Boolean(value) => write!(f, "{value}"),
             Self::List(items) => {
@@ -45,6 +47,21 @@ impl std::fmt::Display for Raw {
             Self::Other(kind) => f.write_str(kind),
         }
     }
+}
+
+/// Writes a basic string of TOML: whatever is in it, it stays one line.
+fn quoted(f: &mut std::fmt::Formatter<'_>, text: &str) -> std::fmt::Result {
+    use std::fmt::Write as _;
+
+    f.write_char('"')?;
+    for letter in text.chars() {
+        match letter {
+            '"' | '\\' => write!(f, "\\{letter}")?,
+            _ if letter.is_control() => write!(f, "\\u{:04X}", u32::from(letter))?,
+            _ => f.write_char(letter)?,
+        }
+    }
+    f.write_char('"')
 }
 
 /// Where a value came from.
@@ -92,6 +109,8 @@ pub(crate) struct Entry {
 pub(crate) struct Layer {
     pub(crate) values: BTreeMap<String, Placed>,
     pub(crate) listeners: Vec<Entry>,
+    /// The tables, those without a value too, and where they begin.
+    pub(crate) tables: BTreeMap<String, Origin>,
 }
 
 /// Settings that are complete and of the right types, with their origins.
@@ -111,24 +130,25 @@ pub fn load(
     file: Option<(&str, &str)>,
     environment: impl IntoIterator<Item = (String, String)>,
 ) -> Result<Loaded, Problems> {
-    let mut layer = parse("default.toml", DEFAULT)?;
-    for placed in layer.values.values_mut() {
-        placed.origin = Origin::Default;
-    }
-    let known: Vec<String> = layer.values.keys().cloned().collect();
+    let mut layer = parse(DEFAULT, &|_| Origin::Default)?;
+    let known = Known::of(&layer);
     let mut problems = Vec::new();
     if let Some((name, text)) = file {
-        let own = parse(name, text)?;
-        problems.extend(unknown_keys(&own, &known));
-        layer.values.extend(own.values);
-        if !own.listeners.is_empty() {
-            layer.listeners = own.listeners;
-        }
+        let place = |offset| Origin::File {
+            name: name.to_owned(),
+            line: line_of(text, offset),
+        };
+        let own = parse(text, &place)?;
+        problems.extend(known.unknown_keys(&own));
+        layer.put_over(own);
     }
     for (variable, value) in environment {
-        match environment::place(&variable, &value, &known) {
+        match environment::layer(&variable, &value, &known) {
             None => {}
-            Some(Ok((key, placed))) => drop(layer.values.insert(key, placed)),
+            Some(Ok(own)) => {
+                problems.extend(known.unknown_keys(&own));
+                layer.put_over(own);
+            }
             Some(Err(problem)) => problems.push(problem),
         }
     }
@@ -141,52 +161,103 @@ pub fn load(
     }
 }
 
-fn unknown_keys(layer: &Layer, known: &[String]) -> Vec<Problem> {
-    let unknown = |key: &str, origin: &Origin, known: &mut dyn Iterator<Item = &str>| Problem {
-        place: origin.to_string(),
-        key: key.to_owned(),
-        text: match closest(key, known) {
-            Some(name) => format!("there is no such setting; did you mean {name}?"),
-            None => "there is no such setting; list them with: cassmail config default".to_owned(),
-        },
-    };
-    let mut problems = Vec::new();
-    for (key, placed) in layer.values.iter().filter(|(key, _)| !known.contains(*key)) {
-        problems.push(unknown(
-            key,
-            &placed.origin,
-            &mut known.iter().map(String::as_str),
-        ));
-    }
-    for entry in &layer.listeners {
-        let keys = entry
-            .keys
-            .iter()
-            .filter(|(key, _)| !LISTENER_KEYS.contains(&key.as_str()));
-        for (key, placed) in keys {
-            problems.push(unknown(key, &placed.origin, &mut LISTENER_KEYS.into_iter()));
-        }
-    }
-    problems
+/// Loads like [`load`], from a file.
+///
+/// # Errors
+/// As [`load`], and a file that cannot be read.
+pub fn load_path(
+    path: &Path,
+    environment: impl IntoIterator<Item = (String, String)>,
+) -> Result<Loaded, Problems> {
+    let name = path.display().to_string();
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        Problems(vec![Problem {
+            place: name.clone(),
+            key: String::new(),
+            text: format!("failed to read the configuration: {error}"),
+        }])
+    })?;
+    load(Some((&name, &text)), environment)
 }
 
-/// Reads TOML into dotted keys.
-fn parse(name: &str, text: &str) -> Result<Layer, Problems> {
-    let place = |offset: usize| Origin::File {
-        name: name.to_owned(),
-        line: line_of(text, offset),
-    };
+impl Layer {
+    fn put_over(&mut self, upper: Self) {
+        self.values.extend(upper.values);
+        if !upper.listeners.is_empty() {
+            self.listeners = upper.listeners;
+        }
+    }
+
+    /// One value from outside of a file.
+    pub(crate) fn of_value(key: &str, value: &DeValue<'_>, origin: &Origin) -> Self {
+        let mut layer = Self::default();
+        layer.insert(key, value, origin.clone(), &|_| origin.clone());
+        layer
+    }
+
+    fn insert(
+        &mut self,
+        path: &str,
+        value: &DeValue<'_>,
+        origin: Origin,
+        place: &impl Fn(usize) -> Origin,
+    ) {
+        match value {
+            DeValue::Table(inner) => {
+                self.flatten(inner, &format!("{path}."), place);
+                self.tables.insert(path.to_owned(), origin);
+            }
+            DeValue::Array(items) if path == LISTENER && is_of_tables(items) => {
+                self.listeners = items.iter().map(|item| entry(item, place)).collect();
+            }
+            other => {
+                let raw = raw(other);
+                self.values.insert(path.to_owned(), Placed { raw, origin });
+            }
+        }
+    }
+
+    fn flatten(&mut self, table: &DeTable<'_>, prefix: &str, place: &impl Fn(usize) -> Origin) {
+        for (key, value) in table {
+            let path = format!("{prefix}{}", key.get_ref());
+            self.insert(&path, value.get_ref(), place(key.span().start), place);
+        }
+    }
+}
+
+/// The one key whose value is an array of tables.
+pub(crate) const LISTENER: &str = "listener";
+
+fn is_of_tables(items: &[Spanned<DeValue<'_>>]) -> bool {
+    let is_table = |item: &Spanned<DeValue<'_>>| matches!(item.get_ref(), DeValue::Table(_));
+    !items.is_empty() && items.iter().all(is_table)
+}
+
+fn entry(item: &Spanned<DeValue<'_>>, place: &impl Fn(usize) -> Origin) -> Entry {
+    let mut inner = Layer::default();
+    if let DeValue::Table(table) = item.get_ref() {
+        inner.flatten(table, "", place);
+    }
+    Entry {
+        origin: place(item.span().start),
+        keys: inner.values,
+    }
+}
+
+/// Reads TOML into dotted keys; `place` says where an octet of the text stands.
+fn parse(text: &str, place: &impl Fn(usize) -> Origin) -> Result<Layer, Problems> {
     let table = DeTable::parse(text).map_err(|error| {
         let offset = error.span().map_or(0, |span| span.start);
-        let text = format!("not valid TOML: {}", error.message());
+        // The parser's words about one mistake may be several lines.
+        let message = error.message().replace('\n', ", ");
         Problems(vec![Problem {
             place: place(offset).to_string(),
             key: String::new(),
-            text,
+            text: format!("not valid TOML: {message}"),
         }])
     })?;
     let mut layer = Layer::default();
-    flatten(table.get_ref(), "", &place, &mut layer);
+    layer.flatten(table.get_ref(), "", place);
     Ok(layer)
 }
 
@@ -196,36 +267,6 @@ fn line_of(text: &str, offset: usize) -> usize {
         .filter(|&byte| byte == b'\n')
         .count()
         + 1
-}
-
-fn flatten(table: &DeTable<'_>, prefix: &str, place: &impl Fn(usize) -> Origin, layer: &mut Layer) {
-    for (key, value) in table {
-        let path = format!("{prefix}{}", key.get_ref());
-        match value.get_ref() {
-            DeValue::Table(inner) => flatten(inner, &format!("{path}."), place, layer),
-            DeValue::Array(items) if path == "listener" => {
-                layer.listeners = items.iter().map(|item| entry(item, place)).collect();
-            }
-            other => {
-                let placed = Placed {
-                    raw: raw(other),
-                    origin: place(key.span().start),
-                };
-                layer.values.insert(path, placed);
-            }
-        }
-    }
-}
-
-fn entry(item: &Spanned<DeValue<'_>>, place: &impl Fn(usize) -> Origin) -> Entry {
-    let mut inner = Layer::default();
-    if let DeValue::Table(table) = item.get_ref() {
-        flatten(table, "", place, &mut inner);
-    }
-    Entry {
-        origin: place(item.span().start),
-        keys: inner.values,
-    }
 }
 
 pub(crate) fn raw(value: &DeValue<'_>) -> Raw {

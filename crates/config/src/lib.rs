@@ -7,13 +7,15 @@
 //! Everything is parsed into real types at once, so that an error names file, line, key and
 //! expectation, in one line.
 //!
-//! Absent on purpose: behaviour. Each crate has options of its own; the binary converts.
+//! Absent on purpose: behaviour. Each crate has options of its own; the binary converts. Passwords and
+//! keys: settings name their files, so that nothing that is shown has to be masked.
 //!
 //! Read first: [`Settings`], [`load`], `default.toml`.
 
 mod documentation;
 mod environment;
 mod error;
+mod known;
 mod layer;
 mod reader;
 mod relations;
@@ -24,9 +26,9 @@ mod value;
 
 pub use documentation::documentation;
 pub use error::{Problem, Problems};
-pub use layer::{Loaded, Origin, load};
+pub use layer::{Loaded, Origin, load, load_path};
 pub use relations::{Advice, check};
-pub use secret::{SecretError, check_secret_file};
+pub use secret::{Secret, SecretError, check_secret_file, read_secret};
 pub use settings::{
     Admin, BareNewline, Codec, Directory, Embedded, Identity, Limits, Listener, LocalPartCase, Log,
     LogFormat, Login, Pop3, Role, Settings, Shutdown, Smtp, Store, StoreKind, Tls,

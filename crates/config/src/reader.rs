@@ -1,8 +1,10 @@
 //! Reads typed values out of a layer, and collects what is wrong.
 
+use std::ops::RangeInclusive;
+
 use crate::error::Problem;
 use crate::layer::{Layer, Placed};
-use crate::value::Value;
+use crate::value::{Measure, Value};
 
 /// Reads one layer.
 pub(crate) struct Reader<'a> {
@@ -24,14 +26,36 @@ impl<'a> Reader<'a> {
 
     /// A setting by its dotted key.
     pub(crate) fn value<T: Value>(&mut self, key: &str) -> Option<T> {
-        match self.layer.values.get(key) {
-            Some(placed) => self.read(key, placed),
-            None => {
-                // The parity test keeps this from happening: every field is in `default.toml`.
-                self.missing::<T>("default.toml".to_owned(), key);
-                None
-            }
+        self.read(key, T::read, &T::expected())
+    }
+
+    /// A setting by its dotted key, if it is between two bounds.
+    pub(crate) fn measure<T: Measure>(
+        &mut self,
+        key: &str,
+        bounds: &RangeInclusive<T>,
+    ) -> Option<T> {
+        let read = |raw: &_| T::read(raw).filter(|value| bounds.contains(value));
+        let expected = T::expected_between(bounds.start(), bounds.end());
+        self.read(key, read, &expected)
+    }
+
+    fn read<T>(
+        &mut self,
+        key: &str,
+        read: impl Fn(&crate::layer::Raw) -> Option<T>,
+        expected: &str,
+    ) -> Option<T> {
+        // The parity test keeps this from happening: every field is in `default.toml`.
+        let Some(placed) = self.layer.values.get(key) else {
+            self.missing("default.toml".to_owned(), key, expected);
+            return None;
+        };
+        let value = read(&placed.raw);
+        if value.is_none() {
+            self.wrong(key, placed, expected);
         }
+        value
     }
 
     /// How many listeners there are.
@@ -47,34 +71,33 @@ impl<'a> Reader<'a> {
         absent: Option<T>,
     ) -> Option<T> {
         let entry = &self.layer.listeners[index];
-        match entry.keys.get(key) {
-            Some(placed) => self.read(&format!("listener.{key}"), placed),
-            None if absent.is_some() => absent,
-            None => {
-                self.missing::<T>(entry.origin.to_string(), &format!("listener.{key}"));
-                None
+        let path = format!("listener.{key}");
+        let Some(placed) = entry.keys.get(key) else {
+            if absent.is_none() {
+                self.missing(entry.origin.to_string(), &path, &T::expected());
             }
-        }
-    }
-
-    fn read<T: Value>(&mut self, key: &str, placed: &Placed) -> Option<T> {
+            return absent;
+        };
         let value = T::read(&placed.raw);
         if value.is_none() {
-            self.problems.push(Problem {
-                place: placed.origin.to_string(),
-                key: key.to_owned(),
-                text: format!("expected {}, got {}", T::EXPECTED, placed.raw),
-            });
+            self.wrong(&path, placed, &T::expected());
         }
         value
     }
 
-    fn missing<T: Value>(&mut self, place: String, key: &str) {
-        let text = format!("is missing; expected {}", T::EXPECTED);
+    fn wrong(&mut self, key: &str, placed: &Placed, expected: &str) {
+        self.problems.push(Problem {
+            place: placed.origin.to_string(),
+            key: key.to_owned(),
+            text: format!("expected {expected}, got {}", placed.raw),
+        });
+    }
+
+    fn missing(&mut self, place: String, key: &str, expected: &str) {
         self.problems.push(Problem {
             place,
             key: key.to_owned(),
-            text,
+            text: format!("is missing; expected {expected}"),
         });
     }
 }

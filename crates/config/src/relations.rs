@@ -1,8 +1,11 @@
 //! What is wrong or unwise although every value has its right type.
 
+use std::path::Path;
+
 use crate::error::{Problem, Problems};
 use crate::layer::Loaded;
-use crate::settings::{Role, Settings, StoreKind};
+use crate::settings::{Listener, Role, Settings, StoreKind};
+use crate::value::{ByteSize, Interval};
 
 /// Something that works, but that an operator should know, with the remedy.
 pub type Advice = String;
@@ -14,21 +17,23 @@ pub type Advice = String;
 pub fn check(loaded: &Loaded) -> Result<Vec<Advice>, Problems> {
     let settings = &loaded.settings;
     let checks = [
-        listeners_have_names_of_their_own(settings),
+        data_have_a_folder(settings),
+        the_socket_has_a_path_that_fits(settings),
         key_and_certificate_come_together(settings),
+        networks_are_networks(settings),
+        hashes_have_the_memory_they_need(settings),
         room_is_kept_for_two_segments(settings),
         level(settings),
-        loops_can_be_told_from_mail(settings),
     ];
-    let problems: Vec<Problem> = checks
-        .into_iter()
-        .flatten()
-        .map(|(key, text)| Problem {
-            place: place_of(loaded, key),
+    let faults = checks.into_iter().flatten();
+    let mut problems: Vec<Problem> = faults
+        .map(|Fault { key, text }| Problem {
+            place: place_of_value(loaded, key),
             key: key.to_owned(),
             text,
         })
         .collect();
+    problems.extend(listeners(loaded));
     if problems.is_empty() {
         Ok(advice(settings))
     } else {
@@ -36,102 +41,203 @@ pub fn check(loaded: &Loaded) -> Result<Vec<Advice>, Problems> {
     }
 }
 
-fn place_of(loaded: &Loaded, key: &str) -> String {
+fn place_of_value(loaded: &Loaded, key: &str) -> String {
     let placed = loaded.layer.values.get(key);
-    placed.map_or_else(
-        || "configuration".to_owned(),
-        |placed| placed.origin.to_string(),
-    )
+    placed.map_or_else(String::new, |placed| placed.origin.to_string())
 }
 
-type Fault = Option<(&'static str, String)>;
-
-fn listeners_have_names_of_their_own(settings: &Settings) -> Fault {
-    let mut names: Vec<&str> = settings.listeners.iter().map(|l| l.name.as_str()).collect();
-    names.sort_unstable();
-    let twice = names.windows(2).find(|pair| pair[0] == pair[1])?;
-    Some((
-        "listener",
-        format!(
-            "two listeners have the name {:?}; names are for one",
-            twice[0]
-        ),
-    ))
+struct Fault {
+    key: &'static str,
+    text: String,
 }
 
-fn key_and_certificate_come_together(settings: &Settings) -> Fault {
+fn fault(key: &'static str, text: impl Into<String>) -> Fault {
+    let text = text.into();
+    Fault { key, text }
+}
+
+fn data_have_a_folder(settings: &Settings) -> Option<Fault> {
+    let nowhere = settings.identity.data_dir.as_os_str().is_empty();
+    nowhere.then(|| fault("data_dir", "expected the path of a folder, got \"\""))
+}
+
+/// What `sun_path` of unix(7) holds in front of its zero.
+const SOCKET_PATH_OCTETS: usize = 107;
+
+fn the_socket_has_a_path_that_fits(settings: &Settings) -> Option<Fault> {
+    let too_long = |folder: &Path| {
+        let octets = folder.join("admin.sock").as_os_str().len();
+        (octets > SOCKET_PATH_OCTETS).then(|| {
+            format!(
+                "expected a folder with room for a socket, its path would be {octets} octets and \
+                 can be {SOCKET_PATH_OCTETS}; set run_dir to a shorter one, such as \
+                 \"/run/cassmail\""
+            )
+        })
+    };
+    match &settings.identity.run_dir {
+        Some(folder) => too_long(folder).map(|text| fault("run_dir", text)),
+        None => too_long(&settings.identity.data_dir).map(|text| fault("data_dir", text)),
+    }
+}
+
+fn key_and_certificate_come_together(settings: &Settings) -> Option<Fault> {
     match (&settings.tls.certificate, &settings.tls.key) {
-        (Some(_), None) => Some((
+        (Some(_), None) => Some(fault(
             "tls.key",
-            "expected the private key of tls.certificate, got none".to_owned(),
+            "expected the private key of tls.certificate, got none",
         )),
-        (None, Some(_)) => Some((
+        (None, Some(_)) => Some(fault(
             "tls.certificate",
-            "expected the certificate that belongs to tls.key, got none".to_owned(),
+            "expected the certificate that belongs to tls.key, got none",
         )),
         _ => None,
     }
 }
 
-fn room_is_kept_for_two_segments(settings: &Settings) -> Fault {
-    let (low_water, segment) = (settings.embedded.low_water, settings.embedded.segment_size);
-    if segment.0 < 1 << 20 {
-        return Some((
-            "store.embedded.segment_size",
-            format!("expected at least \"1 MiB\", got {segment}"),
-        ));
-    }
-    (low_water.0 < 2 * segment.0).then(|| {
-        let text = format!("expected at least two segments of {segment}, got {low_water}");
-        ("store.embedded.low_water", text)
+fn networks_are_networks(settings: &Settings) -> Option<Fault> {
+    let wrong = settings
+        .limits
+        .exempt
+        .iter()
+        .find(|text| !is_network(text))?;
+    let text = format!("expected networks, such as \"10.0.0.0/8\" or \"::1\", got {wrong:?}");
+    Some(fault("limits.exempt", text))
+}
+
+fn is_network(text: &str) -> bool {
+    let (address, prefix) = text.split_once('/').unwrap_or((text, "0"));
+    let longest = match address.parse() {
+        Ok(std::net::IpAddr::V4(_)) => 32,
+        Ok(std::net::IpAddr::V6(_)) => 128,
+        Err(_) => return false,
+    };
+    prefix.parse::<u8>().is_ok_and(|prefix| prefix <= longest)
+}
+
+/// RFC 9106 3.1: at least eight blocks of 1 KiB for each lane.
+fn hashes_have_the_memory_they_need(settings: &Settings) -> Option<Fault> {
+    let lanes = settings.login.parallelism;
+    let least = ByteSize::kib(8 * u64::from(lanes));
+    (settings.login.memory < least).then(|| {
+        let memory = settings.login.memory;
+        let text = format!("expected at least \"{least}\" for {lanes} lanes, got \"{memory}\"");
+        fault("login.memory", text)
     })
 }
 
-fn level(settings: &Settings) -> Fault {
+fn room_is_kept_for_two_segments(settings: &Settings) -> Option<Fault> {
+    let (low_water, segment) = (settings.embedded.low_water, settings.embedded.segment_size);
+    (low_water.0 / 2 < segment.0).then(|| {
+        let text = format!("expected at least two segments of \"{segment}\", got \"{low_water}\"");
+        fault("store.embedded.low_water", text)
+    })
+}
+
+fn level(settings: &Settings) -> Option<Fault> {
     const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
     let wrong = settings.log.level.split(',').find(|part| {
         let level = part.rsplit('=').next().unwrap_or_default();
         !LEVELS.contains(&level.trim().to_lowercase().as_str())
     })?;
-    Some((
-        "log.level",
-        format!("expected error, warn, info, debug or trace, got {wrong:?}"),
-    ))
+    let text = format!("expected error, warn, info, debug or trace, got {wrong:?}");
+    Some(fault("log.level", text))
 }
 
-fn loops_can_be_told_from_mail(settings: &Settings) -> Fault {
-    let hops = settings.smtp.max_hops;
-    // RFC 5321 6.3: simple counting is good enough, with a threshold of at least 100 or so.
-    (hops < 30).then(|| ("smtp.max_hops", format!("expected at least 30, got {hops}")))
+/// What is wrong with single listeners, and between them.
+fn listeners(loaded: &Loaded) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let mut others: Vec<&Listener> = Vec::new();
+    for (index, listener) in loaded.settings.listeners.iter().enumerate() {
+        let faults = [
+            its_name_is_its_own(listener, &others),
+            its_addresses_are_its_own(listener, &others),
+            bare_newlines_are_for_smtp(listener),
+        ];
+        problems.extend(
+            faults
+                .into_iter()
+                .flatten()
+                .map(|Fault { key, text }| Problem {
+                    place: place_of_listener(loaded, index, key),
+                    key: format!("listener.{key}"),
+                    text,
+                }),
+        );
+        others.push(listener);
+    }
+    problems
+}
+
+fn its_name_is_its_own(listener: &Listener, others: &[&Listener]) -> Option<Fault> {
+    let name = &listener.name;
+    let is_taken = others.iter().any(|other| other.name == *name);
+    (is_taken || name.is_empty()).then(|| {
+        fault(
+            "name",
+            format!("expected a name that no other listener has, got {name:?}"),
+        )
+    })
+}
+
+fn its_addresses_are_its_own(listener: &Listener, others: &[&Listener]) -> Option<Fault> {
+    // Port 0 is a free one each time.
+    let mut fixed = listener
+        .addresses
+        .iter()
+        .filter(|address| address.port() != 0);
+    let (address, other) = fixed.find_map(|address| {
+        let other = others
+            .iter()
+            .find(|other| other.addresses.contains(address))?;
+        Some((address, &other.name))
+    })?;
+    let text = format!("expected addresses of its own, got {address}, which {other:?} has");
+    Some(fault("addresses", text))
+}
+
+fn bare_newlines_are_for_smtp(listener: &Listener) -> Option<Fault> {
+    (listener.bare_newline.is_some() && gives_mail_out(listener)).then(|| {
+        let text = "expected \"\", since nobody sends mail to a listener for POP3";
+        fault("bare_newline", text)
+    })
+}
+
+fn gives_mail_out(listener: &Listener) -> bool {
+    matches!(listener.role, Role::Pop3 | Role::Pop3s)
+}
+
+fn place_of_listener(loaded: &Loaded, index: usize, key: &str) -> String {
+    let entry = loaded.layer.listeners.get(index);
+    entry.map_or_else(String::new, |entry| {
+        let placed = entry.keys.get(key);
+        let origin = placed.map_or(&entry.origin, |placed| &placed.origin);
+        origin.to_string()
+    })
 }
 
 fn advice(settings: &Settings) -> Vec<Advice> {
-    let mut advice = Vec::new();
-    let wants_tls = |role| {
-        matches!(
-            role,
-            Role::Submission | Role::Submissions | Role::Pop3s | Role::Pop3 | Role::Mx
-        )
-    };
-    if settings.tls.certificate.is_none() && settings.listeners.iter().any(|l| wants_tls(l.role)) {
-        advice.push(
+    let facts = [
+        (
+            settings.tls.certificate.is_none(),
             "there is no certificate, so nothing that needs TLS is offered; \
-             set tls.certificate and tls.key"
-                .to_owned(),
-        );
-    }
-    if settings.pop3.clear_text_login {
-        advice.push(
+             set tls.certificate and tls.key",
+        ),
+        (
+            settings.pop3.clear_text_login,
             "POP3 passwords may travel in clear; set pop3.clear_text_login = false unless the \
-             network is trusted"
-                .to_owned(),
-        );
-    }
-    if settings.store.kind == StoreKind::Memory {
-        advice.push("the store is memory: all mail is gone when the process ends".to_owned());
-    }
-    if settings.smtp.max_recipients < 100 {
-        advice.push("smtp.max_recipients is below the 100 that RFC 5321 4.5.3.1.8 asks for".into());
-    }
-    advice
+             network is trusted",
+        ),
+        (
+            settings.pop3.idle_timeout < Interval::minutes(10),
+            "pop3.idle_timeout is below the 10 minutes that RFC 1939 3 asks for; clients that are \
+             closed in between delete nothing",
+        ),
+        (
+            settings.store.kind == StoreKind::Memory,
+            "the store is memory: all mail is gone when the process ends",
+        ),
+    ];
+    let true_ones = facts.into_iter().filter(|(holds, _)| *holds);
+    true_ones.map(|(_, text)| text.to_owned()).collect()
 }

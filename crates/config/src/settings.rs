@@ -9,9 +9,11 @@ use crate::layer::Raw;
 use crate::reader::Reader;
 use crate::value::{ByteSize, Interval, Value};
 
-/// Declares a table of settings: the struct, how it is read, the names of its keys.
+/// Declares a table of settings: the struct, how it is read, the bounds of its values.
 macro_rules! table {
-    ($(#[doc = $doc:literal])+ $table:ident at $path:literal { $($field:ident: $type:ty,)+ }) => {
+    ($(#[doc = $doc:literal])+ $table:ident at $path:literal {
+        $($field:ident: $type:ty $([$low:expr, $high:expr])?,)+
+    }) => {
         $(#[doc = $doc])+
         #[derive(Debug, Clone, PartialEq, Eq)]
         pub struct $table {
@@ -20,10 +22,22 @@ macro_rules! table {
 
         impl $table {
             pub(crate) fn read(reader: &mut Reader<'_>) -> Option<Self> {
-                $(let $field = reader.value(concat!($path, stringify!($field)));)+
+                $(let $field = field!(
+                    reader, concat!($path, stringify!($field)) $(, &($low..=$high))?
+                );)+
                 Some(Self { $($field: $field?,)+ })
             }
         }
+    };
+}
+
+/// Reads one field, with or without bounds.
+macro_rules! field {
+    ($reader:ident, $key:expr) => {
+        $reader.value($key)
+    };
+    ($reader:ident, $key:expr, $bounds:expr) => {
+        $reader.measure($key, $bounds)
     };
 }
 
@@ -37,7 +51,9 @@ macro_rules! choice {
         pub enum $choice { $($(#[doc = $variant_doc])+ $variant,)+ }
 
         impl Value for $choice {
-            const EXPECTED: &'static str = $expected;
+            fn expected() -> String {
+                $expected.to_owned()
+            }
 
             fn read(raw: &Raw) -> Option<Self> {
                 match raw.text()? {
@@ -67,7 +83,7 @@ choice! {
 
 choice! {
     /// What happens to lines that end without CRLF.
-    BareNewline, "\"refuse\", \"convert\" or \"\"" {
+    BareNewline, "\"refuse\" or \"convert\"" {
         /// The message is refused.
         Refuse = "refuse",
         /// The line gets its CRLF.
@@ -237,52 +253,55 @@ table! {
     Tls at "tls." {
         certificate: Option<PathBuf>,
         key: Option<PathBuf>,
-        handshake_timeout: Interval,
+        handshake_timeout: Interval [Interval::seconds(1), Interval::minutes(10)],
     }
 }
 
 table! {
     /// `[smtp]`.
     Smtp at "smtp." {
-        max_message_size: ByteSize,
-        max_recipients: u32,
-        max_errors: u32,
-        max_hops: u32,
-        idle_timeout: Interval,
+        // RFC 5321 4.5.3.1.7: at least 64 KiB.
+        max_message_size: ByteSize [ByteSize::kib(64), ByteSize::gib(4)],
+        // RFC 5321 4.5.3.1.8: at least 100.
+        max_recipients: u32 [100, 100_000],
+        max_errors: u32 [1, 10_000],
+        // RFC 5321 6.3: at least 100; some houses have fewer on purpose.
+        max_hops: u32 [30, 1000],
+        idle_timeout: Interval [Interval::seconds(30), Interval::minutes(60)],
     }
 }
 
 table! {
     /// `[pop3]`.
     Pop3 at "pop3." {
-        idle_timeout: Interval,
+        idle_timeout: Interval [Interval::seconds(30), Interval::minutes(24 * 60)],
         clear_text_login: bool,
         exclusive: bool,
-        max_errors: u32,
+        max_errors: u32 [1, 10_000],
     }
 }
 
 table! {
     /// `[limits]`.
     Limits at "limits." {
-        connections: u32,
-        per_source: u32,
-        per_source_and_minute: u32,
+        connections: u32 [1, 1_000_000],
+        per_source: u32 [1, 1_000_000],
+        per_source_and_minute: u32 [1, 1_000_000],
         exempt: Vec<String>,
-        write_timeout: Interval,
+        write_timeout: Interval [Interval::seconds(1), Interval::minutes(60)],
     }
 }
 
 table! {
     /// `[login]`.
     Login at "login." {
-        memory: ByteSize,
-        iterations: u32,
-        parallelism: u32,
-        workers: u32,
-        queue: u32,
-        failure_delay: Interval,
-        remembered: u32,
+        memory: ByteSize [ByteSize::kib(8), ByteSize::gib(4)],
+        iterations: u32 [1, 1000],
+        parallelism: u32 [1, 64],
+        workers: u32 [1, 256],
+        queue: u32 [1, 100_000],
+        failure_delay: Interval [Interval::seconds(0), Interval::seconds(30)],
+        remembered: u32 [1, 100_000_000],
     }
 }
 
@@ -304,8 +323,8 @@ table! {
 table! {
     /// `[store.embedded]`.
     Embedded at "store.embedded." {
-        segment_size: ByteSize,
-        low_water: ByteSize,
+        segment_size: ByteSize [ByteSize::mib(1), ByteSize::gib(16)],
+        low_water: ByteSize [ByteSize::mib(2), ByteSize::gib(1024 * 1024)],
         codec: Codec,
     }
 }
@@ -328,6 +347,6 @@ table! {
 table! {
     /// `[shutdown]`.
     Shutdown at "shutdown." {
-        deadline: Interval,
+        deadline: Interval [Interval::seconds(0), Interval::minutes(60)],
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::layer::{Loaded, Origin};
+use crate::layer::{Entry, Loaded, Origin};
 
 /// Which settings to show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,34 +13,28 @@ pub enum Shown {
     Changed,
 }
 
-/// Writes settings, one a line: key, value, origin.
+/// Writes settings, one a line, as a file that would have the same effect: key, value, and the origin
+/// as a comment.
 pub fn show(loaded: &Loaded, shown: Shown) -> String {
-    let mut text = String::new();
     let wanted = |origin: &Origin| shown == Shown::All || *origin != Origin::Default;
-    for (key, placed) in loaded
-        .layer
-        .values
-        .iter()
-        .filter(|(_, p)| wanted(&p.origin))
-    {
-        // Writing to a string cannot fail.
-        let _ = writeln!(text, "{key} = {}    # {}", placed.raw, placed.origin);
+    let mut text = String::new();
+    for (key, placed) in &loaded.layer.values {
+        if wanted(&placed.origin) {
+            // Writing to a string cannot fail.
+            let _ = writeln!(text, "{key} = {}    # {}", placed.raw, placed.origin);
+        }
     }
     for entry in &loaded.layer.listeners {
-        let is_default =
-            matches!(&entry.origin, Origin::File { name, .. } if name == "default.toml");
-        let origin = if is_default {
-            Origin::Default
-        } else {
-            entry.origin.clone()
-        };
-        if !wanted(&origin) {
-            continue;
-        }
-        let _ = writeln!(text, "\n[[listener]]    # {origin}");
-        for (key, placed) in &entry.keys {
-            let _ = writeln!(text, "{key} = {}", placed.raw);
+        if wanted(&entry.origin) {
+            listener(&mut text, entry);
         }
     }
     text
+}
+
+fn listener(text: &mut String, entry: &Entry) {
+    let _ = writeln!(text, "\n[[listener]]    # {}", entry.origin);
+    for (key, placed) in &entry.keys {
+        let _ = writeln!(text, "{key} = {}", placed.raw);
+    }
 }

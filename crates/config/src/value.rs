@@ -20,14 +20,22 @@ pub struct Interval(pub Duration);
 /// A type that a setting can have.
 pub(crate) trait Value: Sized {
     /// What has to be written, for errors.
-    const EXPECTED: &'static str;
+    fn expected() -> String;
 
     /// Reads it; none when it is something else.
     fn read(raw: &Raw) -> Option<Self>;
 }
 
+/// A type whose settings have a least and a greatest value.
+pub(crate) trait Measure: Value + PartialOrd {
+    /// What has to be written between two bounds, for errors.
+    fn expected_between(low: &Self, high: &Self) -> String;
+}
+
 impl Value for String {
-    const EXPECTED: &'static str = "a text in quotes";
+    fn expected() -> String {
+        "a text in quotes".to_owned()
+    }
 
     fn read(raw: &Raw) -> Option<Self> {
         raw.text().map(str::to_owned)
@@ -35,7 +43,9 @@ impl Value for String {
 }
 
 impl Value for bool {
-    const EXPECTED: &'static str = "true or false";
+    fn expected() -> String {
+        "true or false".to_owned()
+    }
 
     fn read(raw: &Raw) -> Option<Self> {
         match raw {
@@ -46,7 +56,9 @@ impl Value for bool {
 }
 
 impl Value for u32 {
-    const EXPECTED: &'static str = "a whole number from 1 to 4294967295";
+    fn expected() -> String {
+        Self::expected_between(&1, &Self::MAX)
+    }
 
     fn read(raw: &Raw) -> Option<Self> {
         match raw {
@@ -56,34 +68,111 @@ impl Value for u32 {
     }
 }
 
+impl Measure for u32 {
+    fn expected_between(low: &Self, high: &Self) -> String {
+        format!("a whole number from {low} to {high}")
+    }
+}
+
 impl Value for PathBuf {
-    const EXPECTED: &'static str = "a path in quotes";
+    fn expected() -> String {
+        "a path in quotes".to_owned()
+    }
 
     fn read(raw: &Raw) -> Option<Self> {
         raw.text().map(Self::from)
     }
 }
 
+impl ByteSize {
+    const UNITS: [(&str, u64); 4] = [
+        ("KiB", 1 << 10),
+        ("MiB", 1 << 20),
+        ("GiB", 1 << 30),
+        ("TiB", 1 << 40),
+    ];
+
+    /// So many times 1024 octets.
+    pub const fn kib(count: u64) -> Self {
+        Self(count << 10)
+    }
+
+    /// So many times 1024 KiB.
+    pub const fn mib(count: u64) -> Self {
+        Self(count << 20)
+    }
+
+    /// So many times 1024 MiB.
+    pub const fn gib(count: u64) -> Self {
+        Self(count << 30)
+    }
+}
+
 impl Value for ByteSize {
-    const EXPECTED: &'static str = "a size with its unit, such as \"50 MiB\"";
+    fn expected() -> String {
+        "a size with its unit, such as \"50 MiB\"".to_owned()
+    }
 
     fn read(raw: &Raw) -> Option<Self> {
-        let units = [
-            ("KiB", 1 << 10),
-            ("MiB", 1 << 20),
-            ("GiB", 1 << 30),
-            ("TiB", 1 << 40),
-        ];
-        quantity(raw.text()?, &units).map(Self)
+        quantity(raw.text()?, &Self::UNITS).map(Self)
+    }
+}
+
+impl Measure for ByteSize {
+    fn expected_between(low: &Self, high: &Self) -> String {
+        format!("a size from \"{low}\" to \"{high}\"")
+    }
+}
+
+/// In the largest unit that leaves no rest.
+impl fmt::Display for ByteSize {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match in_largest_unit(self.0, &Self::UNITS) {
+            Some((count, unit)) => write!(f, "{count} {unit}"),
+            None => write!(f, "{} octets", self.0),
+        }
+    }
+}
+
+impl Interval {
+    const UNITS: [(&str, u64); 4] = [("ms", 1), ("s", 1000), ("m", 60_000), ("h", 3_600_000)];
+
+    /// So many seconds.
+    pub const fn seconds(count: u64) -> Self {
+        Self(Duration::from_secs(count))
+    }
+
+    /// So many minutes.
+    pub const fn minutes(count: u64) -> Self {
+        Self(Duration::from_mins(count))
     }
 }
 
 impl Value for Interval {
-    const EXPECTED: &'static str = "a time with its unit, such as \"30s\", \"5m\" or \"500ms\"";
+    fn expected() -> String {
+        "a time with its unit, such as \"30s\", \"5m\" or \"500ms\"".to_owned()
+    }
 
     fn read(raw: &Raw) -> Option<Self> {
-        let units = [("ms", 1), ("s", 1000), ("m", 60_000), ("h", 3_600_000)];
-        quantity(raw.text()?, &units).map(|millis| Self(Duration::from_millis(millis)))
+        let millis = quantity(raw.text()?, &Self::UNITS)?;
+        Some(Self(Duration::from_millis(millis)))
+    }
+}
+
+impl Measure for Interval {
+    fn expected_between(low: &Self, high: &Self) -> String {
+        format!("a time from \"{low}\" to \"{high}\"")
+    }
+}
+
+/// In the largest unit that leaves no rest.
+impl fmt::Display for Interval {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let millis = u64::try_from(self.0.as_millis()).unwrap_or(u64::MAX);
+        match in_largest_unit(millis, &Self::UNITS) {
+            Some((count, unit)) => write!(f, "{count}{unit}"),
+            None => f.write_str("0s"),
+        }
     }
 }
 
@@ -95,8 +184,17 @@ fn quantity(text: &str, units: &[(&str, u64)]) -> Option<u64> {
     number.parse::<u64>().ok()?.checked_mul(*factor)
 }
 
+/// The inverse, for amounts above zero that are a multiple of a unit.
+fn in_largest_unit<'a>(amount: u64, units: &[(&'a str, u64)]) -> Option<(u64, &'a str)> {
+    let divides = |(_, factor): &&(&str, u64)| amount > 0 && amount.is_multiple_of(*factor);
+    let (unit, factor) = units.iter().rev().find(divides)?;
+    Some((amount / factor, unit))
+}
+
 impl Value for SocketAddr {
-    const EXPECTED: &'static str = "an address with a port, such as \"127.0.0.1:2080\"";
+    fn expected() -> String {
+        "an address with a port, such as \"127.0.0.1:2080\"".to_owned()
+    }
 
     fn read(raw: &Raw) -> Option<Self> {
         raw.text()?.parse().ok()
@@ -104,7 +202,9 @@ impl Value for SocketAddr {
 }
 
 impl Value for Domain {
-    const EXPECTED: &'static str = "a domain, such as \"example.org\"";
+    fn expected() -> String {
+        "a domain, such as \"example.org\"".to_owned()
+    }
 
     fn read(raw: &Raw) -> Option<Self> {
         raw.text()?.parse().ok()
@@ -112,7 +212,9 @@ impl Value for Domain {
 }
 
 impl Value for Address {
-    const EXPECTED: &'static str = "an address, such as \"bob@example.org\"";
+    fn expected() -> String {
+        "an address, such as \"bob@example.org\"".to_owned()
+    }
 
     fn read(raw: &Raw) -> Option<Self> {
         raw.text()?.parse().ok()
@@ -120,7 +222,9 @@ impl Value for Address {
 }
 
 impl Value for char {
-    const EXPECTED: &'static str = "one character in quotes";
+    fn expected() -> String {
+        "one character in quotes".to_owned()
+    }
 
     fn read(raw: &Raw) -> Option<Self> {
         let mut characters = raw.text()?.chars();
@@ -130,7 +234,9 @@ impl Value for char {
 
 /// Empty text stands for "none".
 impl<T: Value> Value for Option<T> {
-    const EXPECTED: &'static str = T::EXPECTED;
+    fn expected() -> String {
+        format!("{}, or \"\"", T::expected())
+    }
 
     fn read(raw: &Raw) -> Option<Self> {
         match raw.text() {
@@ -141,19 +247,15 @@ impl<T: Value> Value for Option<T> {
 }
 
 impl<T: Value> Value for Vec<T> {
-    const EXPECTED: &'static str = "a list in square brackets";
+    fn expected() -> String {
+        format!("a list in square brackets, each {}", T::expected())
+    }
 
     fn read(raw: &Raw) -> Option<Self> {
         match raw {
             Raw::List(items) => items.iter().map(T::read).collect(),
             _ => None,
         }
-    }
-}
-
-impl fmt::Display for ByteSize {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} KiB", self.0 / 1024)
     }
 }
 
@@ -167,12 +269,9 @@ mod tests {
 
     #[test]
     fn sizes_and_times_need_their_unit() {
-        assert_eq!(ByteSize::read(&text("50 MiB")), Some(ByteSize(50 << 20)));
+        assert_eq!(ByteSize::read(&text("50 MiB")), Some(ByteSize::mib(50)));
         assert_eq!(ByteSize::read(&text("1KiB")), Some(ByteSize(1024)));
-        assert_eq!(
-            Interval::read(&text("5m")),
-            Some(Interval(Duration::from_mins(5)))
-        );
+        assert_eq!(Interval::read(&text("5m")), Some(Interval::minutes(5)));
         assert_eq!(Interval::read(&text("0s")), Some(Interval(Duration::ZERO)));
         for bad in [
             "50",
@@ -186,6 +285,29 @@ mod tests {
             assert_eq!(ByteSize::read(&text(bad)), None, "{bad}");
         }
         assert_eq!(Interval::read(&Raw::Integer(30)), None);
+    }
+
+    #[test]
+    fn what_is_shown_is_read_as_the_same() {
+        for (written, shown) in [
+            ("1024 KiB", "1 MiB"),
+            ("1500 MiB", "1500 MiB"),
+            ("1GiB", "1 GiB"),
+        ] {
+            let size = ByteSize::read(&text(written)).unwrap();
+            assert_eq!(size.to_string(), shown);
+            assert_eq!(ByteSize::read(&text(shown)), Some(size));
+        }
+        for (written, shown) in [
+            ("60s", "1m"),
+            ("90s", "90s"),
+            ("0h", "0s"),
+            ("1500ms", "1500ms"),
+        ] {
+            let interval = Interval::read(&text(written)).unwrap();
+            assert_eq!(interval.to_string(), shown);
+            assert_eq!(Interval::read(&text(shown)), Some(interval));
+        }
     }
 
     #[test]

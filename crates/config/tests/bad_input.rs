@@ -1,40 +1,66 @@
 //! What is wrong with a configuration is said in one line each, with place, key and expectation.
 
-use cassmail_config::{DEFAULT, Shown, check, load, show};
+use cassmail_config::{Problems, check, load};
 
 fn errors(file: &str) -> String {
     match load(Some(("cassmail.toml", file)), []) {
         Err(problems) => problems.to_string(),
-        Ok(loaded) => check(&loaded).unwrap_err().to_string(),
+        Ok(loaded) => {
+            check(&loaded).map_or_else(|problems| problems.to_string(), |_| String::new())
+        }
     }
 }
 
-fn variable(name: &str, value: &str) -> Vec<(String, String)> {
-    vec![(name.to_owned(), value.to_owned())]
+fn variable(name: &str, value: &str) -> Result<String, Problems> {
+    let loaded = load(None, [(name.to_owned(), value.to_owned())])?;
+    check(&loaded).map(|advice| advice.join("\n"))
 }
 
 #[test]
-fn each_mistake_has_its_line() {
+fn each_value_of_another_type_or_out_of_bounds_has_its_line() {
     for (file, line) in [
         (
             "[smtp]\nmax_recipients = \"many\"\n",
-            "cassmail.toml:2: smtp.max_recipients: expected a whole number from 1 to 4294967295, \
+            "cassmail.toml:2: smtp.max_recipients: expected a whole number from 100 to 100000, \
              got \"many\"",
         ),
         (
             "[smtp]\nmax_recipients = 0\n",
-            "cassmail.toml:2: smtp.max_recipients: expected a whole number from 1 to 4294967295, \
+            "cassmail.toml:2: smtp.max_recipients: expected a whole number from 100 to 100000, \
              got 0",
         ),
         (
-            "\n[smtp]\nmax_recipient = 5\n",
-            "cassmail.toml:3: smtp.max_recipient: there is no such setting; did you mean \
-             smtp.max_recipients?",
+            "[smtp]\nmax_recipients = 99999999999999999999\n",
+            "cassmail.toml:2: smtp.max_recipients: expected a whole number from 100 to 100000, \
+             got a number that is too large",
         ),
         (
-            "[smtp]\nmax_message_size = 50\n",
-            "cassmail.toml:2: smtp.max_message_size: expected a size with its unit, such as \
-             \"50 MiB\", got 50",
+            "[smtp]\n\nmax_message_size = 50\n",
+            "cassmail.toml:3: smtp.max_message_size: expected a size from \"64 KiB\" to \"4 GiB\", \
+             got 50",
+        ),
+        (
+            "[smtp]\nidle_timeout = \"5\"\n",
+            "cassmail.toml:2: smtp.idle_timeout: expected a time from \"30s\" to \"1h\", got \"5\"",
+        ),
+        (
+            "smtp.max_hops = 1.5\n",
+            "cassmail.toml:1: smtp.max_hops: expected a whole number from 30 to 1000, got a number \
+             with a fraction",
+        ),
+        (
+            "[pop3]\nclear_text_login = \"no\"\n",
+            "cassmail.toml:2: pop3.clear_text_login: expected true or false, got \"no\"",
+        ),
+        (
+            "hostname = \"a..b\"\n",
+            "cassmail.toml:1: hostname: expected a domain, such as \"example.org\", or \"\", got \
+             \"a..b\"",
+        ),
+        (
+            "postmaster = \"bob\\n@\"\n",
+            "cassmail.toml:1: postmaster: expected an address, such as \"bob@example.org\", or \
+             \"\", got \"bob\\u000A@\"",
         ),
         (
             "[store]\nkind = \"cassandra\"\n",
@@ -42,8 +68,68 @@ fn each_mistake_has_its_line() {
              with a later version), got \"cassandra\"",
         ),
         (
+            "[admin]\nreadings = \"2080\"\n",
+            "cassmail.toml:2: admin.readings: expected an address with a port, such as \
+             \"127.0.0.1:2080\", or \"\", got \"2080\"",
+        ),
+        (
+            "[directory]\ntag_separator = \"--\"\n",
+            "cassmail.toml:2: directory.tag_separator: expected one character in quotes, or \"\", \
+             got \"--\"",
+        ),
+        (
+            "[limits]\nexempt = [10]\n",
+            "cassmail.toml:2: limits.exempt: expected a list in square brackets, each a text in \
+             quotes, got [10]",
+        ),
+    ] {
+        assert_eq!(errors(file), line);
+    }
+}
+
+#[test]
+fn each_name_that_is_not_there_has_its_line_and_the_one_that_was_meant() {
+    for (file, line) in [
+        (
+            "\n[smtp]\nmax_recipient = 5\n",
+            "cassmail.toml:3: smtp.max_recipient: there is no such setting; did you mean \
+             smtp.max_recipients?",
+        ),
+        (
+            "max_recipients = 500\n",
+            "cassmail.toml:1: max_recipients: there is no such setting; did you mean \
+             smtp.max_recipients?",
+        ),
+        (
+            "[smpt]\n",
+            "cassmail.toml:1: smpt: there is no such setting; did you mean smtp?",
+        ),
+        (
+            "[relay]\nxyzzy = 1\n",
+            "cassmail.toml:2: relay.xyzzy: there is no such setting; list them with: cassmail \
+             config default",
+        ),
+        (
+            "smtp = 5\n",
+            "cassmail.toml:1: smtp: expected a table; write [smtp] above its settings",
+        ),
+        (
+            "[hostname]\n",
+            "cassmail.toml:1: hostname: there is no such setting; list them with: cassmail config \
+             default",
+        ),
+    ] {
+        assert_eq!(errors(file), line);
+    }
+}
+
+#[test]
+fn each_mistake_about_listeners_has_its_line() {
+    for (file, line) in [
+        (
             "[[listener]]\nname = \"mx\"\nrole = \"mx\"\n",
-            "cassmail.toml:1: listener.addresses: is missing; expected a list in square brackets",
+            "cassmail.toml:1: listener.addresses: is missing; expected a list in square brackets, \
+             each an address with a port, such as \"127.0.0.1:2080\"",
         ),
         (
             "[[listener]]\nname = \"mx\"\nrole = \"imap\"\naddresses = []\n",
@@ -51,99 +137,157 @@ fn each_mistake_has_its_line() {
              \"pop3\" or \"pop3s\", got \"imap\"",
         ),
         (
-            "hostname = \"a..b\"\n",
-            "cassmail.toml:1: hostname: expected a domain, such as \"example.org\", got \"a..b\"",
+            "[[listener]]\nname = \"mx\"\nrole = \"mx\"\naddresses = [\"0.0.0.0\"]\n",
+            "cassmail.toml:4: listener.addresses: expected a list in square brackets, each an \
+             address with a port, such as \"127.0.0.1:2080\", got [\"0.0.0.0\"]",
+        ),
+        (
+            "[[listener]]\nname = \"mx\"\nrole = \"mx\"\naddress = []\naddresses = []\n",
+            "cassmail.toml:4: address: there is no such setting; did you mean addresses?",
+        ),
+        (
+            "[listener]\nname = \"mx\"\n",
+            "cassmail.toml:1: listener: expected a table for each listener; write [[listener]] \
+             above its name, role and addresses",
+        ),
+        (
+            "listener = []\n",
+            "cassmail.toml:1: listener: expected a table for each listener; write [[listener]] \
+             above its name, role and addresses",
+        ),
+        (
+            "[[listener]]\nname = \"a\"\nrole = \"mx\"\naddresses = [\"[::1]:25\"]\n\
+             [[listener]]\nname = \"a\"\nrole = \"mx\"\naddresses = []\n",
+            "cassmail.toml:6: listener.name: expected a name that no other listener has, got \"a\"",
+        ),
+        (
+            "[[listener]]\nname = \"a\"\nrole = \"mx\"\naddresses = [\"[::1]:25\"]\n\
+             [[listener]]\nname = \"b\"\nrole = \"mx\"\naddresses = [\"[::1]:25\"]\n",
+            "cassmail.toml:8: listener.addresses: expected addresses of its own, got [::1]:25, \
+             which \"a\" has",
+        ),
+        (
+            "[[listener]]\nname = \"a\"\nrole = \"pop3\"\naddresses = []\n\
+             bare_newline = \"convert\"\n",
+            "cassmail.toml:5: listener.bare_newline: expected \"\", since nobody sends mail to a \
+             listener for POP3",
+        ),
+    ] {
+        assert_eq!(errors(file), line);
+    }
+}
+
+#[test]
+fn each_value_that_does_not_fit_another_has_its_line() {
+    let long = "x".repeat(100);
+    let long_line = "cassmail.toml:1: data_dir: expected a folder with room for a socket, its path \
+                     would be 111 octets and can be 107; set run_dir to a shorter one, such as \
+                     \"/run/cassmail\"";
+    for (file, line) in [
+        (format!("data_dir = \"{long}\"\n").as_str(), long_line),
+        (
+            format!("data_dir = \"{long}\"\nrun_dir = \"/run/cassmail\"\n").as_str(),
+            "",
+        ),
+        (
+            "data_dir = \"\"\n",
+            "cassmail.toml:1: data_dir: expected the path of a folder, got \"\"",
         ),
         (
             "[tls]\ncertificate = \"cert.pem\"\n",
             "default: tls.key: expected the private key of tls.certificate, got none",
         ),
         (
-            "[store.embedded]\nlow_water = \"1 MiB\"\n",
-            "cassmail.toml:2: store.embedded.low_water: expected at least two segments of \
-             262144 KiB, got 1024 KiB",
+            "[tls]\nkey = \"key.pem\"\n",
+            "default: tls.certificate: expected the certificate that belongs to tls.key, got none",
         ),
         (
-            "[log]\nlevel = \"loud\"\n",
-            "cassmail.toml:2: log.level: expected error, warn, info, debug or trace, got \"loud\"",
+            "[store.embedded]\nlow_water = \"511 MiB\"\n",
+            "cassmail.toml:2: store.embedded.low_water: expected at least two segments of \
+             \"256 MiB\", got \"511 MiB\"",
+        ),
+        ("[store.embedded]\nlow_water = \"512 MiB\"\n", ""),
+        (
+            "[login]\nmemory = \"8 KiB\"\nparallelism = 2\n",
+            "cassmail.toml:2: login.memory: expected at least \"16 KiB\" for 2 lanes, got \"8 KiB\"",
+        ),
+        (
+            "[limits]\nexempt = [\"10.0.0.0/8\", \"10.0.0.0/33\"]\n",
+            "cassmail.toml:2: limits.exempt: expected networks, such as \"10.0.0.0/8\" or \"::1\", \
+             got \"10.0.0.0/33\"",
+        ),
+        (
+            "[log]\nlevel = \"info,cassmail_net=loud\"\n",
+            "cassmail.toml:2: log.level: expected error, warn, info, debug or trace, got \
+             \"cassmail_net=loud\"",
         ),
     ] {
         assert_eq!(errors(file), line);
     }
-    assert!(errors("[smtp\n").starts_with("cassmail.toml:1: not valid TOML: "));
+}
+
+#[test]
+fn what_is_no_toml_is_said_with_its_line() {
+    for (file, start) in [
+        (
+            "hostname = \"\"\n[smtp\n",
+            "cassmail.toml:2: not valid TOML: ",
+        ),
+        ("[smtp]\n[smtp]\n", "cassmail.toml:2: not valid TOML: "),
+        ("a = 1\na = 2\n", "cassmail.toml:2: not valid TOML: "),
+        ("hostname =\n", "cassmail.toml:1: not valid TOML: "),
+    ] {
+        let told = errors(file);
+        assert!(told.starts_with(start), "{told}");
+        assert_eq!(told.lines().count(), 1, "{told}");
+    }
 }
 
 #[test]
 fn several_mistakes_are_all_told() {
-    let told = errors("hostname = 5\n[smtp]\nmax_hops = true\n");
-    assert_eq!(told.lines().count(), 2, "{told}");
+    let told = errors("hostname = 5\nfoo = 1\n[smtp]\nmax_hops = true\n[tsl]\n");
+    assert_eq!(told.lines().count(), 4, "{told}");
 }
 
 #[test]
-fn the_environment_counts_last_and_its_mistakes_are_told() {
-    let file = Some(("cassmail.toml", "[smtp]\nmax_recipients = 200\n"));
-    let loaded = load(file, variable("CASSMAIL_SMTP__MAX_RECIPIENTS", "300")).unwrap();
-    assert_eq!(loaded.settings.smtp.max_recipients, 300);
-    let loaded = load(file, variable("CASSMAIL_SMTP__IDLE_TIMEOUT", "90s")).unwrap();
-    assert_eq!(loaded.settings.smtp.idle_timeout.0.as_secs(), 90);
-    let error = load(file, variable("CASSMAIL_SMTP__MAX_RECIPIENT", "300")).unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "CASSMAIL_SMTP__MAX_RECIPIENT: there is no such setting; did you mean \
-         CASSMAIL_SMTP__MAX_RECIPIENTS?"
-    );
-    assert!(load(file, variable("HOME", "/root")).is_ok());
-}
-
-#[test]
-fn naming_a_listener_replaces_the_default_ones() {
-    let file = "[[listener]]\nname = \"in\"\nrole = \"mx\"\naddresses = [\"127.0.0.1:2525\"]\n";
-    let loaded = load(Some(("cassmail.toml", file)), []).unwrap();
-    assert_eq!(loaded.settings.listeners.len(), 1);
-    assert_eq!(loaded.settings.listeners[0].max_connections, 5000);
-    assert_eq!(load(None, []).unwrap().settings.listeners.len(), 5);
-}
-
-#[test]
-fn the_defaults_load_and_are_what_is_shown() {
-    let loaded = load(None, []).unwrap();
-    assert!(check(&loaded).is_ok());
-    assert_eq!(show(&loaded, Shown::Changed), "");
-    let all = show(&loaded, Shown::All);
-    assert!(
-        all.contains("smtp.max_recipients = 1000    # default\n"),
-        "{all}"
-    );
-    let changed = load(Some(("f.toml", "[smtp]\nmax_hops = 50\n")), []).unwrap();
-    assert_eq!(
-        show(&changed, Shown::Changed),
-        "smtp.max_hops = 50    # f.toml:2\n"
-    );
-}
-
-/// Every setting that is read is in `default.toml` (else the defaults would not load), and every
-/// setting in `default.toml` is read: a wrong value for it is an error.
-#[test]
-fn every_default_is_a_setting_that_is_read_and_has_a_comment() {
-    let mut table = String::new();
-    let mut commented = false;
-    for line in DEFAULT.lines() {
-        if line.starts_with('#') {
-            commented = true;
-        } else if line.starts_with("[[") {
-            table = "[[listener]]".to_owned();
-        } else if line.starts_with('[') {
-            table = line.to_owned();
-        } else if line.is_empty() {
-            commented = false;
-        } else if table != "[[listener]]" {
-            let (key, _) = line.split_once(" = ").unwrap();
-            assert!(commented, "{table} {key} has no comment");
-            let wrong = format!("{table}\n{key} = 1979-05-27\n");
-            assert!(
-                load(Some(("f", &wrong)), []).is_err(),
-                "{table} {key} is not read"
-            );
-        }
+fn mistakes_in_the_environment_name_the_variable() {
+    for (name, value, line) in [
+        (
+            "CASSMAIL_SMTP__MAX_RECIPIENT",
+            "300",
+            "CASSMAIL_SMTP__MAX_RECIPIENT: there is no such setting; did you mean \
+             CASSMAIL_SMTP__MAX_RECIPIENTS?",
+        ),
+        (
+            "CASSMAIL_smtp__max_recipients",
+            "300",
+            "CASSMAIL_smtp__max_recipients: there is no such setting; did you mean \
+             CASSMAIL_SMTP__MAX_RECIPIENTS?",
+        ),
+        (
+            "CASSMAIL_XYZZY_AND_MORE",
+            "",
+            "CASSMAIL_XYZZY_AND_MORE: there is no such setting; list them with: cassmail config \
+             default",
+        ),
+        (
+            "CASSMAIL_SMTP__MAX_RECIPIENTS",
+            "many",
+            "CASSMAIL_SMTP__MAX_RECIPIENTS: smtp.max_recipients: expected a whole number from 100 \
+             to 100000, got \"many\"",
+        ),
+        (
+            "CASSMAIL_LISTENER",
+            "[{name = \"in\", role = \"mx\"}]",
+            "CASSMAIL_LISTENER: listener.addresses: is missing; expected a list in square \
+             brackets, each an address with a port, such as \"127.0.0.1:2080\"",
+        ),
+        (
+            "CASSMAIL_TLS__KEY",
+            "key.pem",
+            "default: tls.certificate: expected the certificate that belongs to tls.key, got none",
+        ),
+    ] {
+        assert_eq!(variable(name, value).unwrap_err().to_string(), line);
     }
 }
