@@ -36,6 +36,7 @@ pub mod crowd;
 pub mod delivery;
 mod letter;
 mod list;
+pub mod model;
 pub mod reading;
 pub mod removal;
 pub mod retry;

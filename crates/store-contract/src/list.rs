@@ -185,6 +185,17 @@ macro_rules! contract_tests {
                 twenty_thousand_messages_are_listed_in_order,
             ]);
         }
+
+        mod model {
+            use super::$subject;
+
+            $crate::histories_of!($subject, model: [
+                random_histories_agree_with_the_specification,
+                random_histories_with_reopening_agree_with_the_specification,
+                random_histories_with_crashes_agree_with_the_specification,
+                random_histories_with_cancelled_verbs_agree_with_the_specification,
+            ]);
+        }
     };
 }
 
@@ -197,6 +208,20 @@ macro_rules! tests_of {
             #[test]
             fn $test() {
                 $crate::run($crate::$module::$test::<$subject>);
+            }
+        )*
+    };
+}
+
+/// The random histories, which make their runtimes themselves.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! histories_of {
+    ($subject:ident, $module:ident: [$($test:ident,)*]) => {
+        $(
+            #[test]
+            fn $test() {
+                $crate::$module::$test::<$subject>();
             }
         )*
     };
@@ -219,10 +244,11 @@ mod tests {
             include_str!("crash.rs"),
             include_str!("room.rs"),
             include_str!("crowd.rs"),
+            include_str!("model.rs"),
         ] {
             let tests = source.lines().filter_map(|line| {
-                let name = line.strip_prefix("pub async fn ")?;
-                name.split(['<', '(']).next()
+                let name = line.strip_prefix("pub ")?.trim_start_matches("async ");
+                name.strip_prefix("fn ")?.split('<').next()
             });
             for test in tests {
                 let line = format!("                {test},\n");

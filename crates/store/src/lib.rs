@@ -10,7 +10,8 @@
 //! values, anything of an engine, a clock. Ids and times come from the caller, so every write can be
 //! repeated. Addresses come in the directory's canonical form: here they are compared as they are.
 //!
-//! Read first: [`Maildrops`], [`StoreError`], [`AddressEntry`]; for tests [`MemoryStore`] and [`Faulty`].
+//! Read first: [`Maildrops`], [`StoreError`], [`AddressEntry`]; for tests [`MemoryStore`] and
+//! [`Faulty`].
 
 mod accounts;
 mod delivered;
