@@ -55,7 +55,8 @@ pub trait MessageWriter: Send {
     /// Appends a piece of the body (CRLF lines, dots unstuffed, trace fields first).
     ///
     /// *Promise*: answers when the store can take more, so a slow store slows the peer. *Errors*:
-    /// after one the message cannot be committed. *Cancel*: the message cannot be committed.
+    /// after one the message cannot be committed. *Cancel*: the message cannot be committed, even if
+    /// the future was never polled, since a piece lacks.
     fn write(&mut self, piece: Bytes) -> Work<'_, ()>;
 
     /// Makes the message durable and lists it for all its owners, or for none.
