@@ -1,0 +1,6 @@
+//! Delivering mail by SMTP.
+
+mod client;
+mod load;
+
+pub(crate) use load::deliver;
