@@ -1,9 +1,10 @@
 //! Accounts and their lives.
 
+use cassmail_mail::AccountId;
 use cassmail_store::{AccountState, AddressEntry, Credentials, ErrorKind, Profile};
 
 use crate::addresses::{put_alias, resolve};
-use crate::bench::{account_of, cancelled_after, credentials, kind, new_account, submit, together};
+use crate::bench::{cancelled_after, credentials, kind, new_account, submit, together};
 use crate::letter::{address, hello, owner};
 use crate::{Bench, Subject};
 
@@ -25,7 +26,7 @@ pub async fn a_new_account_is_enabled_and_empty<S: Subject>(bench: Bench<S>) {
 /// Accounts::create_account: ids are made of address and generation, so two nodes make the same.
 pub async fn an_account_id_is_made_of_address_and_generation<S: Subject>(bench: Bench<S>) {
     let alice = bench.account("alice").await;
-    assert_eq!(alice, account_of(&address("alice@example.org"), 1));
+    assert_eq!(alice, AccountId::of(&address("alice@example.org"), 1));
 }
 
 /// Accounts::create_account, Retry.
@@ -66,7 +67,7 @@ pub async fn a_cancelled_creation_can_be_repeated<S: Subject>(bench: Bench<S>) {
         let creation = store.create_account(new_account(&text, "first"));
         let _ = cancelled_after(polls, creation).await;
         let again = store.create_account(new_account(&text, "first")).await;
-        assert_eq!(again.unwrap(), account_of(&address(&text), 1));
+        assert_eq!(again.unwrap(), AccountId::of(&address(&text), 1));
     }
 }
 
@@ -80,7 +81,7 @@ pub async fn two_calls_of_one_creator_at_once_make_one_account<S: Subject>(bench
         }
     });
     for created in together(creations).await {
-        let only = account_of(&address("alice@example.org"), 1);
+        let only = AccountId::of(&address("alice@example.org"), 1);
         assert_eq!(created.unwrap(), only);
     }
 }
@@ -117,9 +118,9 @@ pub async fn generations_only_grow<S: Subject>(bench: Bench<S>) {
     let alias = address("alice@example.org");
     bench.store().remove_alias(alias.clone()).await.unwrap();
     assert_eq!(generation(&bench, "alice").await, 1);
-    assert_eq!(bench.account("alice").await, account_of(&alias, 2));
+    assert_eq!(bench.account("alice").await, AccountId::of(&alias, 2));
     remove_account(&bench, "alice").await;
-    assert_eq!(bench.account("alice").await, account_of(&alias, 3));
+    assert_eq!(bench.account("alice").await, AccountId::of(&alias, 3));
 }
 
 /// Accounts::remove_account, Promise: nobody can log in.
@@ -247,13 +248,13 @@ pub async fn changing_an_account_that_is_not_there_is_missing<S: Subject>(bench:
 
 /// Accounts::account: of nobody.
 pub async fn an_account_that_was_never_made_is_none<S: Subject>(bench: Bench<S>) {
-    let never = account_of(&address("alice@example.org"), 1);
+    let never = AccountId::of(&address("alice@example.org"), 1);
     assert!(bench.store().account(never).await.unwrap().is_none());
 }
 
 /// Maildrops::list, Promise: an account that does not exist has no messages.
 pub async fn an_account_that_was_never_made_has_no_messages<S: Subject>(bench: Bench<S>) {
-    let never = account_of(&address("alice@example.org"), 1);
+    let never = AccountId::of(&address("alice@example.org"), 1);
     assert!(bench.list(never).await.is_empty());
     let id = bench.mint();
     let opened = bench.store().open(never, id).await;
@@ -273,10 +274,7 @@ async fn generation<S: Subject>(bench: &Bench<S>, name: &str) -> u64 {
     entry.expect("records are never dropped").generation()
 }
 
-async fn credentials_of<S: Subject>(
-    bench: &Bench<S>,
-    id: cassmail_mail::AccountId,
-) -> Option<Credentials> {
+async fn credentials_of<S: Subject>(bench: &Bench<S>, id: AccountId) -> Option<Credentials> {
     let found = bench.store().account(id).await.unwrap();
     found.map(|(_, credentials)| credentials)
 }

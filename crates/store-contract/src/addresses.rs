@@ -1,9 +1,9 @@
 //! Domains and addresses: what is served, and what an address is.
 
-use cassmail_mail::{Address, Domain, LocalPart};
+use cassmail_mail::{AccountId, Address, Domain, LocalPart};
 use cassmail_store::{AddressEntry, DomainEntry, ErrorKind};
 
-use crate::bench::{account_of, kind, new_account, together};
+use crate::bench::{kind, new_account, together};
 use crate::letter::address;
 use crate::{Bench, Subject};
 
@@ -209,7 +209,7 @@ pub async fn aliases_are_listed_among_the_addresses<S: Subject>(bench: Bench<S>)
         targets: vec![address("alice@example.org")],
         generation: 0,
     };
-    let id = account_of(&address("alice@example.org"), 1);
+    let id = AccountId::of(&address("alice@example.org"), 1);
     let account = AddressEntry::Account { id, generation: 1 };
     let expected = [
         (address("alice@example.org"), account),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use bytes::Bytes;
-use cassmail_mail::{AccountId, Address, Entry, IdMinter, MessageId, NodeId, Owner, UnixTime};
+use cassmail_mail::{AccountId, Entry, IdMinter, MessageId, NodeId, Owner, UnixTime};
 use cassmail_store::{
     BodyReader, Credentials, ErrorKind, NewAccount, Reason, Store, StoreError, StoreResult,
 };
@@ -178,11 +178,6 @@ pub(crate) fn credentials(password: &str) -> Credentials {
         password_hash: format!("$argon2id$v=19$m=8,t=1,p=1$c2FsdA${password}"),
         scram_sha_256: Some(format!("4096:{password}:c3RvcmVk:c2VydmVy")),
     }
-}
-
-/// The id of the account in its n-th life at an address.
-pub(crate) fn account_of(address: &Address, generation: u64) -> AccountId {
-    AccountId::of(address, generation)
 }
 
 /// How a verb failed; it must have.

@@ -1,13 +1,11 @@
 //! A store that is new, well, closed, and opened again.
 
 use bytes::Bytes;
-use cassmail_mail::{MessageId, Owner};
+use cassmail_mail::{AccountId, MessageId, Owner};
 use cassmail_store::{DomainEntry, ErrorKind, Health, StoreResult};
 
 use crate::addresses::domain;
-use crate::bench::{
-    CLOSING, account_of, cancelled_after, credentials, drain, kind, new_account, submit,
-};
+use crate::bench::{CLOSING, cancelled_after, credentials, drain, kind, new_account, submit};
 use crate::letter::{PATIENCE, address, assert_same_octets, delivery, hello, noise, owner};
 use crate::{Bench, Subject};
 
@@ -185,7 +183,7 @@ pub async fn a_store_can_be_reopened_again_and_again<S: Subject>(mut bench: Benc
 pub async fn generations_grow_over_reopening<S: Subject>(mut bench: Bench<S>) {
     let alice = address("alice@example.org");
     for life in 1..=4 {
-        assert_eq!(bench.account("alice").await, account_of(&alice, life));
+        assert_eq!(bench.account("alice").await, AccountId::of(&alice, life));
         let removed = bench.store().remove_account(alice.clone()).await;
         removed.unwrap();
         bench.reopen().await;
@@ -275,7 +273,7 @@ async fn check<S: Subject>(bench: &Bench<S>, kept: &Kept) {
         .iter()
         .map(|(address, _)| address.local().as_str());
     assert!(names.eq(["alice", "sales"]));
-    let alice = account_of(&address("alice@example.org"), 1);
+    let alice = AccountId::of(&address("alice@example.org"), 1);
     let (profile, found) = store.account(alice).await.unwrap().unwrap();
     assert_eq!(profile.address, address("alice@example.org"));
     assert!(found == credentials("second"));

@@ -4,10 +4,11 @@
 //! [`closing`]: crate::closing
 
 use bytes::Bytes;
+use cassmail_mail::AccountId;
 use cassmail_store::AddressEntry;
 
 use crate::addresses::{put_alias, resolve};
-use crate::bench::{account_of, cancelled_after, new_account, submit};
+use crate::bench::{cancelled_after, new_account, submit};
 use crate::letter::{
     PATIENCE, address, assert_same_octets, cut, delivery, hello, noise, owner, owner_named,
 };
@@ -114,7 +115,7 @@ pub async fn a_crash_amid_the_making_of_an_account_leaves_all_or_nothing<S: Subj
 ) {
     for polls in 0..6 {
         let text = format!("user{polls}@example.org");
-        let id = account_of(&address(&text), 1);
+        let id = AccountId::of(&address(&text), 1);
         let store = bench.store();
         let creation = store.create_account(new_account(&text, "first"));
         let created = cancelled_after(polls, creation).await;
@@ -153,7 +154,7 @@ pub async fn a_crash_does_not_bring_back_an_account<S: Subject>(mut bench: Bench
     assert!(entry.is_none_or(|entry| !entry.is_in_use()));
     let second = bench.account("alice").await;
     assert!(bench.list(second).await.is_empty());
-    assert_eq!(second, account_of(&address("alice@example.org"), 2));
+    assert_eq!(second, AccountId::of(&address("alice@example.org"), 2));
 }
 
 /// A crash among many messages loses none that was acknowledged.

@@ -15,7 +15,7 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 use proptest::test_runner::{Config, RngSeed, TestError, TestRunner};
 
-use crate::bench::{account_of, cancelled_after, credentials, drain, new_account, run, submit};
+use crate::bench::{cancelled_after, credentials, drain, new_account, run, submit};
 use crate::letter::{PATIENCE, address, noise, owner, owner_named, text};
 use crate::{Bench, Subject};
 
@@ -344,7 +344,7 @@ impl<S: Subject> History<S> {
     /// The account that a name has or had last, if it ever had one.
     async fn last_account(&self, who: usize) -> Option<AccountId> {
         let generation = self.generation(who).await;
-        (generation > 0).then(|| account_of(&address(&name(who)), generation))
+        (generation > 0).then(|| AccountId::of(&address(&name(who)), generation))
     }
 
     async fn generation(&self, who: usize) -> u64 {
@@ -404,7 +404,7 @@ impl<S: Subject> History<S> {
         let mut accounts = Vec::new();
         for who in 0..NAMES {
             let lives = 1..=self.generation(who).await + 1;
-            accounts.extend(lives.map(|life| account_of(&address(&name(who)), life)));
+            accounts.extend(lives.map(|life| AccountId::of(&address(&name(who)), life)));
         }
         accounts
     }

@@ -1,7 +1,6 @@
 //! Bodies that are given out.
 
-use std::sync::Arc;
-
+use cassmail_mail::{AccountId, MessageId};
 use cassmail_store::ErrorKind;
 
 use crate::accounts::remove_account;
@@ -166,10 +165,10 @@ pub async fn a_damaged_message_is_listed_and_can_be_removed<S: Subject>(mut benc
 async fn read_into<S: Subject>(
     given: &mut Vec<u8>,
     bench: &Bench<S>,
-    account: cassmail_mail::AccountId,
-    id: cassmail_mail::MessageId,
+    account: AccountId,
+    id: MessageId,
 ) -> Result<(), ErrorKind> {
-    let store = Arc::clone(&bench.store());
+    let store = bench.store();
     let mut reader = store
         .open(account, id)
         .await
