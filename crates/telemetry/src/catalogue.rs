@@ -1,179 +1,139 @@
-//! Every metric, declared once.
+//! Every metric, declared once: name, type, labels, help, and the question it answers.
 //!
 //! The handles are made at the start, one for each combination of labels, so that the way of a mail
 //! costs a few additions and no look-up.
 
-use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
-use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder, text};
-use prometheus_client::metrics::counter::Counter;
-use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::encoding::text;
 use prometheus_client::metrics::info::Info;
-use prometheus_client::registry::{Registry, Unit};
+use prometheus_client::registry::Registry;
 
+use crate::kind::{Counter, Declared, Gauge, Kind, ProcessorSeconds, Seconds, sentence};
+use crate::labels::{
+    By, ByBoth, Duty, Outcome, Protocol, ReplyClass, SmtpVerb, StoreFault, StoreOperation,
+};
 use crate::process;
 
-/// Which protocol.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Protocol {
-    /// SMTP.
-    Smtp,
-    /// POP3.
-    Pop3,
-}
+/// Declares the metrics: their handles, how they are registered, what the documentation says.
+macro_rules! catalogue {
+    ($($field:ident: $kind:ty = $name:literal, $help:literal, $question:literal;)+) => {
+        /// All figures of the process.
+        ///
+        /// Count with the handles or, where several belong together, with the methods.
+        ///
+        /// ```
+        /// use cassmail_telemetry::{Metrics, Outcome, Protocol};
+        ///
+        /// let metrics = Metrics::new();
+        /// metrics.session_opened(Protocol::Smtp);
+        /// metrics.logins_total.of(Protocol::Smtp, Outcome::Failed).inc();
+        /// assert!(metrics.encode().contains("cassmail_sessions_open{protocol=\"smtp\"} 1\n"));
+        /// ```
+        pub struct Metrics {
+            registry: Registry,
+            $(#[doc = concat!("`", $name, "`: ", $help, " ", $question)] pub $field: $kind,)+
+        }
 
-/// How it went.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Outcome {
-    /// As asked.
-    Ok,
-    /// Not as asked.
-    Failed,
-}
-
-/// Why somebody was refused, by who has to act.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Duty {
-    /// The peer: 5xx.
-    Peer,
-    /// We, or time: 4xx.
-    Us,
-}
-
-/// Labels are written in lower case, as Prometheus has them everywhere.
-macro_rules! labels {
-    ($($label:ident: $($variant:ident = $text:literal),+;)+) => {
-        $(impl EncodeLabelValue for $label {
-            fn encode(&self, encoder: &mut LabelValueEncoder) -> Result<(), std::fmt::Error> {
-                EncodeLabelValue::encode(&match self { $(Self::$variant => $text),+ }, encoder)
+        impl Metrics {
+            /// Registers the whole catalogue.
+            pub fn new() -> Self {
+                let mut registry = Registry::default();
+                $(let $field = <$kind as Kind>::register(&mut registry, &Declared {
+                    name: $name,
+                    help: $help,
+                });)+
+                register_build_info(&mut registry);
+                Self { registry, $($field,)+ }
             }
-        })+
+        }
+
+        /// Name, type, labels, help and question of every metric, for the documentation.
+        pub(crate) fn catalogue() -> Vec<Entry> {
+            let mut entries = vec![$(Entry {
+                name: $name,
+                kind: <$kind as Kind>::NAME,
+                labels: <$kind as Kind>::labels(),
+                help: $help,
+                question: $question,
+            },)+];
+            entries.push(BUILD_INFO);
+            entries
+        }
     };
 }
 
-labels! {
-    Protocol: Smtp = "smtp", Pop3 = "pop3";
-    Outcome: Ok = "ok", Failed = "failed";
-    Duty: Peer = "peer", Us = "us";
+catalogue! {
+    sessions_total: By<Protocol, Counter> = "cassmail_sessions_total",
+        "Sessions that were begun.", "How busy is the door?";
+    sessions_open: By<Protocol, Gauge> = "cassmail_sessions_open",
+        "Sessions that are open now.", "How full is the house?";
+    connections_turned_away_total: Counter = "cassmail_connections_turned_away_total",
+        "Connections that were closed at once because of a limit or the end of the service.",
+        "Are the limits right?";
+    tls_failures_total: Counter = "cassmail_tls_failures_total",
+        "TLS handshakes that failed.", "Do clients trust the certificate?";
+    smtp_commands_total: ByBoth<SmtpVerb, ReplyClass, Counter> = "cassmail_smtp_commands_total",
+        "SMTP commands by the class of their replies, counted when their session ends.",
+        "Who is misbehaving?";
+    smtp_accept_duration_seconds: Seconds = "cassmail_smtp_accept_duration_seconds",
+        "From the end of a message to its reply.", "How fast is the store?";
+    messages_total: By<Outcome, Counter> = "cassmail_messages_total",
+        "Messages that came whole, and whether they were stored.", "Does mail come in?";
+    message_bytes_total: Counter = "cassmail_message_bytes_total",
+        "Octets of messages that were stored.", "How much mail comes in?";
+    refusals_total: ByBoth<Protocol, Duty, Counter> = "cassmail_refusals_total",
+        "Replies that refused something, and who has to act.", "Is policy at work, or a fault?";
+    logins_total: ByBoth<Protocol, Outcome, Counter> = "cassmail_logins_total",
+        "Claims that were checked.", "Is somebody guessing?";
+    pop3_retrieved_total: Counter = "cassmail_pop3_retrieved_total",
+        "Messages that were given out whole.", "Is mail fetched?";
+    pop3_removed_total: By<Outcome, Counter> = "cassmail_pop3_removed_total",
+        "Messages that QUIT asked to remove, and whether it is certain.", "Do boxes empty?";
+    store_faults_total: By<StoreFault, Counter> = "cassmail_store_faults_total",
+        "Verbs of the store that failed.", "What ails the store?";
+    store_indeterminate_total: By<StoreOperation, Counter> = "cassmail_store_indeterminate_total",
+        "Verbs of the store of which nobody knows whether they happened.",
+        "Must stay near zero: does it?";
+    store_full: Gauge = "cassmail_store_full",
+        "1 when deliveries are refused for lack of room.", "Is there room?";
+    log_lines_dropped_total: Counter = "cassmail_log_lines_dropped_total",
+        "Lines that were not written because standard error was too slow.", "Are the logs whole?";
+    panics_total: Counter = "cassmail_panics_total",
+        "Tasks that panicked; please report it.", "Must be zero: is it?";
+    start_time_seconds: Gauge = "process_start_time_seconds",
+        "When the process started, in seconds since 1970.", "Was it started anew?";
+    resident_memory_bytes: Gauge = "process_resident_memory_bytes",
+        "Memory of the process.", "Does it grow?";
+    open_fds: Gauge = "process_open_fds",
+        "Open files of the process.", "Is the limit near?";
+    max_fds: Gauge = "process_max_fds",
+        "Files that the process may have open.", "Is the limit right?";
+    cpu_seconds_total: ProcessorSeconds = "process_cpu_seconds_total",
+        "Processor time of the process.", "What does a mail cost?";
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ByProtocol {
-    protocol: Protocol,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ByOutcome {
-    outcome: Outcome,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ByProtocolAndOutcome {
-    protocol: Protocol,
-    outcome: Outcome,
-}
-
-/// What is declared of a metric.
-pub(crate) struct Declared {
+/// What is documented of a metric.
+pub(crate) struct Entry {
     pub(crate) name: &'static str,
     pub(crate) kind: &'static str,
-    pub(crate) labels: &'static str,
+    pub(crate) labels: Vec<&'static str>,
     pub(crate) help: &'static str,
+    pub(crate) question: &'static str,
 }
 
-/// The catalogue, as it is documented and registered.
-pub(crate) const CATALOGUE: &[Declared] = &[
-    SESSIONS,
-    SESSIONS_OPEN,
-    TURNED_AWAY,
-    TLS_FAILURES,
-    MESSAGES,
-    MESSAGE_BYTES,
-    ACCEPT_DURATION,
-    REFUSALS,
-    LOGINS,
-    RETRIEVED,
-    REMOVED,
-    STORE_FULL,
-    LOG_LINES_DROPPED,
-    PANICS,
-    BUILD_INFO,
-    RESIDENT_MEMORY,
-    OPEN_FILES,
-];
+const BUILD_INFO: Entry = Entry {
+    name: "cassmail_build_info",
+    kind: "info",
+    labels: Vec::new(),
+    help: "Always 1; its label version is the release.",
+    question: "Which version runs?",
+};
 
-macro_rules! declare {
-    ($($constant:ident: $name:literal, $kind:literal, $labels:literal, $help:literal;)+) => {
-        $(const $constant: Declared =
-            Declared { name: $name, kind: $kind, labels: $labels, help: $help };)+
-    };
-}
-
-declare! {
-    SESSIONS: "cassmail_sessions", "counter", "protocol",
-        "Sessions that were begun. How busy is the door?";
-    SESSIONS_OPEN: "cassmail_sessions_open", "gauge", "protocol",
-        "Sessions that are open now. How full is the house?";
-    TURNED_AWAY: "cassmail_connections_turned_away", "counter", "",
-        "Connections that were closed at once because of a limit. Are the limits right?";
-    TLS_FAILURES: "cassmail_tls_failures", "counter", "",
-        "TLS handshakes that failed. Do clients trust the certificate?";
-    MESSAGES: "cassmail_messages", "counter", "outcome",
-        "Messages that came whole, and whether they were stored. Does mail come in?";
-    MESSAGE_BYTES: "cassmail_message_bytes", "counter", "",
-        "Octets of messages that were stored. How much mail comes in?";
-    ACCEPT_DURATION: "cassmail_smtp_accept_duration_seconds", "histogram", "",
-        "From the end of a message to its 250. How fast is the store?";
-    REFUSALS: "cassmail_refusals", "counter", "protocol, duty",
-        "Replies that refused something; duty says who has to act. Is policy at work, or a fault?";
-    LOGINS: "cassmail_logins", "counter", "protocol, outcome",
-        "Claims that were checked. Is somebody guessing?";
-    RETRIEVED: "cassmail_pop3_retrieved", "counter", "",
-        "Messages that were given out whole. Is mail fetched?";
-    REMOVED: "cassmail_pop3_removed", "counter", "outcome",
-        "Messages that QUIT asked to remove, and whether it is certain. Do boxes empty?";
-    STORE_FULL: "cassmail_store_full", "gauge", "",
-        "1 when deliveries are refused for lack of room. Is there room?";
-    LOG_LINES_DROPPED: "cassmail_log_lines_dropped", "counter", "",
-        "Lines that were not written because standard error was too slow. Are the logs whole?";
-    PANICS: "cassmail_panics", "counter", "",
-        "Tasks that panicked. Must be zero; please report it.";
-    BUILD_INFO: "cassmail_build", "info", "version",
-        "Which version runs.";
-    RESIDENT_MEMORY: "process_resident_memory_bytes", "gauge", "",
-        "Memory of the process. Does it grow?";
-    OPEN_FILES: "process_open_fds", "gauge", "",
-        "Open files of the process. Is the limit near?";
-}
-
-/// All figures of the process.
-pub struct Metrics {
-    registry: Registry,
-    sessions: [Counter; 2],
-    sessions_open: [Gauge; 2],
-    turned_away: Counter,
-    tls_failures: Counter,
-    messages: [Counter; 2],
-    message_bytes: Counter,
-    accept_duration: Histogram,
-    refusals: [[Counter; 2]; 2],
-    logins: [[Counter; 2]; 2],
-    retrieved: Counter,
-    removed: [Counter; 2],
-    store_full: Gauge,
-    log_lines_dropped: Counter,
-    panics: Counter,
-    resident_memory: Gauge,
-    open_files: Gauge,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ByProtocolAndDuty {
-    protocol: Protocol,
-    duty: Duty,
+fn register_build_info(registry: &mut Registry) {
+    let info = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
+    // The format adds the ending to the names of its type.
+    registry.register("cassmail_build", sentence(BUILD_INFO.help), info);
 }
 
 impl Default for Metrics {
@@ -183,82 +143,64 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    /// Registers the whole catalogue.
-    pub fn new() -> Self {
-        let mut registry = Registry::default();
-        let info = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
-        registry.register(BUILD_INFO.name, BUILD_INFO.help, info);
-        let r = &mut registry;
-        Self {
-            sessions: by_protocol(r, &SESSIONS, Counter::default),
-            sessions_open: by_protocol(r, &SESSIONS_OPEN, Gauge::default),
-            turned_away: single(r, &TURNED_AWAY, Counter::default()),
-            tls_failures: single(r, &TLS_FAILURES, Counter::default()),
-            messages: by_outcome(r, &MESSAGES),
-            message_bytes: single(r, &MESSAGE_BYTES, Counter::default()),
-            accept_duration: accept_duration(r),
-            refusals: by_protocol_and_duty(r),
-            logins: by_protocol_and_outcome(r, &LOGINS),
-            retrieved: single(r, &RETRIEVED, Counter::default()),
-            removed: by_outcome(r, &REMOVED),
-            store_full: single(r, &STORE_FULL, Gauge::default()),
-            log_lines_dropped: single(r, &LOG_LINES_DROPPED, Counter::default()),
-            panics: single(r, &PANICS, Counter::default()),
-            resident_memory: single(r, &RESIDENT_MEMORY, Gauge::default()),
-            open_files: single(r, &OPEN_FILES, Gauge::default()),
-            registry,
-        }
-    }
-
     /// A session began.
     pub fn session_opened(&self, protocol: Protocol) {
-        self.sessions[protocol as usize].inc();
-        self.sessions_open[protocol as usize].inc();
+        self.sessions_total.of(protocol).inc();
+        self.sessions_open.of(protocol).inc();
     }
 
     /// A session ended.
     pub fn session_closed(&self, protocol: Protocol) {
-        self.sessions_open[protocol as usize].dec();
+        self.sessions_open.of(protocol).dec();
     }
 
     /// A connection was closed at once because of a limit.
     pub fn turned_away(&self) {
-        self.turned_away.inc();
+        self.connections_turned_away_total.inc();
     }
 
     /// A TLS handshake failed.
     pub fn tls_failed(&self) {
-        self.tls_failures.inc();
+        self.tls_failures_total.inc();
     }
 
     /// A message came whole, of `size` octets, and took so long to be stored or not.
     pub fn message_accepted(&self, outcome: Outcome, size: u64, took: Duration) {
-        self.messages[outcome as usize].inc();
-        self.accept_duration.observe(took.as_secs_f64());
+        self.messages_total.of(outcome).inc();
+        self.smtp_accept_duration_seconds.observe(took);
         if outcome == Outcome::Ok {
-            self.message_bytes.inc_by(size);
+            self.message_bytes_total.inc_by(size);
         }
     }
 
     /// Something was refused, for good (the peer has to act) or for now (we have to).
     pub fn refusal(&self, protocol: Protocol, for_good: bool) {
         let duty = if for_good { Duty::Peer } else { Duty::Us };
-        self.refusals[protocol as usize][duty as usize].inc();
+        self.refusals_total.of(protocol, duty).inc();
     }
 
     /// A claim was checked.
     pub fn login(&self, protocol: Protocol, outcome: Outcome) {
-        self.logins[protocol as usize][outcome as usize].inc();
+        self.logins_total.of(protocol, outcome).inc();
     }
 
     /// Messages were given out whole.
     pub fn pop3_retrieved(&self, count: u64) {
-        self.retrieved.inc_by(count);
+        self.pop3_retrieved_total.inc_by(count);
     }
 
     /// QUIT asked to remove so many.
     pub fn pop3_removed(&self, outcome: Outcome, count: usize) {
-        self.removed[outcome as usize].inc_by(u64::try_from(count).unwrap_or(u64::MAX));
+        let count = u64::try_from(count).unwrap_or(u64::MAX);
+        self.pop3_removed_total.of(outcome).inc_by(count);
+    }
+
+    /// A verb of the store failed.
+    pub fn store_failed(&self, operation: StoreOperation, fault: StoreFault) {
+        self.store_faults_total.of(fault).inc();
+        if fault == StoreFault::Indeterminate {
+            self.store_indeterminate_total.of(operation).inc();
+        }
     }
 
     /// Whether deliveries are refused for lack of room.
@@ -267,79 +209,34 @@ impl Metrics {
     }
 
     /// The counter of log lines that were not written.
-    pub fn log_lines_dropped(&self) -> Counter<u64, AtomicU64> {
-        self.log_lines_dropped.clone()
+    pub fn log_lines_dropped(&self) -> Counter {
+        self.log_lines_dropped_total.clone()
     }
 
     /// The counter of panics.
-    pub fn panics(&self) -> Counter<u64, AtomicU64> {
-        self.panics.clone()
+    pub fn panics(&self) -> Counter {
+        self.panics_total.clone()
     }
 
     /// All figures in the OpenMetrics text format, which Prometheus reads.
     pub fn encode(&self) -> String {
-        self.resident_memory.set(process::resident_memory_bytes());
-        self.open_files.set(process::open_files());
+        self.read_process();
         let mut text = String::new();
         // Encoding into a string fails only if a metric cannot be written; none of ours can.
         let _ = text::encode(&mut text, &self.registry);
         text
     }
-}
 
-fn single<M>(registry: &mut Registry, declared: &Declared, metric: M) -> M
-where
-    M: prometheus_client::registry::Metric + Clone,
-{
-    registry.register(declared.name, declared.help, metric.clone());
-    metric
-}
-
-fn accept_duration(registry: &mut Registry) -> Histogram {
-    let bounds = [
-        0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
-    ];
-    let histogram = Histogram::new(bounds);
-    let name = "cassmail_smtp_accept_duration";
-    registry.register_with_unit(name, ACCEPT_DURATION.help, Unit::Seconds, histogram.clone());
-    histogram
-}
-
-const PROTOCOLS: [Protocol; 2] = [Protocol::Smtp, Protocol::Pop3];
-const OUTCOMES: [Outcome; 2] = [Outcome::Ok, Outcome::Failed];
-
-fn by_protocol<M>(registry: &mut Registry, declared: &Declared, new: fn() -> M) -> [M; 2]
-where
-    M: prometheus_client::registry::Metric + Clone,
-    Family<ByProtocol, M>: prometheus_client::registry::Metric,
-{
-    let family = Family::<ByProtocol, M>::new_with_constructor(new);
-    registry.register(declared.name, declared.help, family.clone());
-    PROTOCOLS.map(|protocol| family.get_or_create_owned(&ByProtocol { protocol }))
-}
-
-fn by_outcome(registry: &mut Registry, declared: &Declared) -> [Counter; 2] {
-    let family = Family::<ByOutcome, Counter>::default();
-    registry.register(declared.name, declared.help, family.clone());
-    OUTCOMES.map(|outcome| family.get_or_create_owned(&ByOutcome { outcome }))
-}
-
-fn by_protocol_and_outcome(registry: &mut Registry, declared: &Declared) -> [[Counter; 2]; 2] {
-    let family = Family::<ByProtocolAndOutcome, Counter>::default();
-    registry.register(declared.name, declared.help, family.clone());
-    PROTOCOLS.map(|protocol| {
-        OUTCOMES
-            .map(|outcome| family.get_or_create_owned(&ByProtocolAndOutcome { protocol, outcome }))
-    })
-}
-
-fn by_protocol_and_duty(registry: &mut Registry) -> [[Counter; 2]; 2] {
-    let family = Family::<ByProtocolAndDuty, Counter>::default();
-    registry.register(REFUSALS.name, REFUSALS.help, family.clone());
-    PROTOCOLS.map(|protocol| {
-        [Duty::Peer, Duty::Us]
-            .map(|duty| family.get_or_create_owned(&ByProtocolAndDuty { protocol, duty }))
-    })
+    /// What nobody counts is read when somebody asks.
+    fn read_process(&self) {
+        let times = process::times();
+        self.start_time_seconds.set(times.started_at);
+        self.cpu_seconds_total.set(times.processor_seconds);
+        self.resident_memory_bytes
+            .set(process::resident_memory_bytes());
+        self.open_fds.set(process::open_files());
+        self.max_fds.set(process::open_files_limit());
+    }
 }
 
 #[cfg(test)]
@@ -347,25 +244,47 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_declared_metric_is_given_out() {
+    fn every_declared_metric_is_given_out_with_its_type_and_help() {
         let text = Metrics::new().encode();
-        for declared in CATALOGUE {
+        for Entry {
+            name, kind, help, ..
+        } in catalogue()
+        {
+            let ending = match kind {
+                "counter" => "_total",
+                "info" => "_info",
+                _ => "",
+            };
+            let family = name.strip_suffix(ending).unwrap();
             assert!(
-                text.contains(&format!("# HELP {} ", declared.name)),
-                "{}",
-                declared.name
+                text.contains(&format!("# HELP {family} {help}\n")),
+                "{name}"
             );
-            assert!(text.contains(&format!("# TYPE {} {}", declared.name, declared.kind)));
+            assert!(
+                text.contains(&format!("# TYPE {family} {kind}\n")),
+                "{name}"
+            );
+            assert!(text.contains(&format!("\n{name}")), "{name} has no value");
         }
-        let helps = text
-            .lines()
-            .filter(|line| line.starts_with("# HELP "))
-            .count();
-        assert_eq!(
-            helps,
-            CATALOGUE.len(),
-            "a metric that is registered is not in the catalogue"
-        );
+        let helps = text.lines().filter(|line| line.starts_with("# HELP "));
+        let given = catalogue().len();
+        assert_eq!(helps.count(), given, "a metric is not in the catalogue");
+    }
+
+    #[test]
+    fn names_have_the_prefix_and_their_unit_last() {
+        for Entry { name, kind, .. } in catalogue() {
+            assert!(
+                name.starts_with("cassmail_") || name.starts_with("process_"),
+                "{name}"
+            );
+            assert_eq!(name.ends_with("_total"), kind == "counter", "{name}");
+            assert_eq!(
+                kind == "histogram",
+                name.ends_with("_duration_seconds"),
+                "{name}"
+            );
+        }
     }
 
     #[test]
@@ -374,15 +293,58 @@ mod tests {
         metrics.session_opened(Protocol::Pop3);
         metrics.login(Protocol::Smtp, Outcome::Failed);
         metrics.message_accepted(Outcome::Ok, 10, Duration::from_millis(3));
+        metrics.message_accepted(Outcome::Failed, 10, Duration::from_mins(1));
+        metrics.store_failed(StoreOperation::Commit, StoreFault::Indeterminate);
+        metrics.store_failed(StoreOperation::Other, StoreFault::NoRoom);
+        let class = ReplyClass::Never;
+        metrics
+            .smtp_commands_total
+            .of(SmtpVerb::Rcpt, class)
+            .inc_by(3);
         let text = metrics.encode();
         for line in [
             "cassmail_sessions_total{protocol=\"pop3\"} 1",
             "cassmail_sessions_open{protocol=\"pop3\"} 1",
+            "cassmail_sessions_open{protocol=\"smtp\"} 0",
             "cassmail_logins_total{protocol=\"smtp\",outcome=\"failed\"} 1",
+            "cassmail_messages_total{outcome=\"ok\"} 1",
             "cassmail_message_bytes_total 10",
+            "cassmail_smtp_accept_duration_seconds_bucket{le=\"0.0025\"} 0",
             "cassmail_smtp_accept_duration_seconds_bucket{le=\"0.005\"} 1",
+            "cassmail_smtp_accept_duration_seconds_count 2",
+            "cassmail_store_faults_total{fault=\"no_room\"} 1",
+            "cassmail_store_indeterminate_total{operation=\"commit\"} 1",
+            "cassmail_store_indeterminate_total{operation=\"other\"} 0",
+            "cassmail_smtp_commands_total{verb=\"rcpt\",class=\"5xx\"} 3",
+            concat!(
+                "cassmail_build_info{version=\"",
+                env!("CARGO_PKG_VERSION"),
+                "\"} 1"
+            ),
         ] {
-            assert!(text.contains(line), "{line} in {text}");
+            assert!(text.lines().any(|found| found == line), "{line} in {text}");
         }
+        assert!(text.ends_with("# EOF\n"));
+    }
+
+    #[test]
+    fn a_session_that_ended_is_open_no_more() {
+        let metrics = Metrics::new();
+        metrics.session_opened(Protocol::Smtp);
+        metrics.session_closed(Protocol::Smtp);
+        let text = metrics.encode();
+        assert!(text.contains("cassmail_sessions_total{protocol=\"smtp\"} 1\n"));
+        assert!(text.contains("cassmail_sessions_open{protocol=\"smtp\"} 0\n"));
+    }
+
+    #[test]
+    fn the_process_is_read_when_somebody_asks() {
+        let metrics = Metrics::new();
+        metrics.encode();
+        assert!(metrics.resident_memory_bytes.get() > 100_000);
+        assert!(metrics.open_fds.get() >= 3);
+        assert!(metrics.max_fds.get() >= metrics.open_fds.get());
+        // Later than the first line of this code.
+        assert!(metrics.start_time_seconds.get() > 1_700_000_000);
     }
 }

@@ -12,10 +12,16 @@ mod catalogue;
 mod chain;
 mod documentation;
 pub mod event;
+mod kind;
+mod labels;
 pub mod logs;
 pub mod panics;
 mod process;
 
-pub use catalogue::{Metrics, Outcome, Protocol};
+pub use catalogue::Metrics;
 pub use chain::chain;
 pub use documentation::documentation;
+pub use kind::{Counter, Gauge, ProcessorSeconds, Seconds};
+pub use labels::{
+    By, ByBoth, Duty, Label, Outcome, Protocol, ReplyClass, SmtpVerb, StoreFault, StoreOperation,
+};

@@ -1,19 +1,28 @@
-//! Where log lines go: standard error, through a bounded queue and a thread of its own.
+//! Where log lines go: standard error, through a bounded buffer and a thread of its own.
 //!
-//! Writing a line must never hold up mail. When standard error is too slow, lines are dropped and
+//! Writing a line must never hold up mail. Whoever logs appends to a buffer in memory; a thread hands
+//! to the system what has gathered, a few dozen times a second, so that a line costs neither a system
+//! call nor a switch to another thread. When standard error is too slow, lines are dropped and
 //! counted, never waited for.
+//!
+//! An event is one line, whatever is in its fields: control characters of peers are escaped, so that
+//! nobody can forge a line or a terminal's commands.
+//!
+//! Never in a log: passwords and whatever proves who somebody is, subjects, bodies. Who writes a line
+//! leaves them out; nothing here could find them.
 
 use std::io::{self, Write};
-use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
-use prometheus_client::metrics::counter::Counter;
 use tracing_subscriber::filter::{ParseError, Targets};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
-use tracing_subscriber::{Layer as _, fmt};
+use tracing_subscriber::{Layer, fmt};
+
+use crate::kind::Counter;
 
 /// How lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,12 +33,18 @@ pub enum Format {
     Json,
 }
 
-/// Lines that wait for standard error at most; behind them lines are dropped.
-const QUEUE: usize = 8192;
+/// Octets that wait for standard error at most: some thousand lines.
+const ROOM: usize = 1024 * 1024;
+
+/// How long lines gather before they are written together.
+const GATHER: Duration = Duration::from_millis(20);
+
+/// How long the end of the process waits for a standard error that nobody reads.
+const LAST_WAIT: Duration = Duration::from_secs(2);
 
 /// Keeps the thread that writes; dropping it writes what is waiting.
 pub struct LogGuard {
-    sender: Option<SyncSender<Vec<u8>>>,
+    buffer: Arc<Buffer>,
     writer: Option<JoinHandle<()>>,
 }
 
@@ -46,75 +61,150 @@ pub fn parse_level(text: &str) -> Result<Targets, ParseError> {
 /// # Errors
 /// The thread could not be started, or logging was set up before.
 pub fn start(format: Format, level: Targets, dropped: Counter) -> io::Result<LogGuard> {
-    let (sender, receiver) = sync_channel(QUEUE);
-    let writer = std::thread::Builder::new()
-        .name("log".to_owned())
-        .spawn(move || write_all(&receiver, &mut io::stderr().lock()))?;
-    let lines = Lines {
-        sender: sender.clone(),
-        dropped: Arc::new(dropped),
-    };
-    let layer = fmt::layer()
-        .with_ansi(false)
-        .with_target(false)
-        .with_writer(lines);
-    let layer = match format {
-        Format::Human => layer.boxed(),
-        Format::Json => layer.json().flatten_event(true).boxed(),
-    };
+    let buffer = Arc::new(Buffer::new(ROOM, dropped));
     tracing_subscriber::registry()
-        .with(layer.with_filter(level))
+        .with(layer(format, Lines(Arc::clone(&buffer))).with_filter(level))
         .try_init()
         .map_err(io::Error::other)?;
+    let shared = Arc::clone(&buffer);
+    let writer = std::thread::Builder::new()
+        .name("log".to_owned())
+        // Standard error is not locked for longer than a write: others may have to say something.
+        .spawn(move || shared.write_all_to(&mut io::stderr()))?;
     Ok(LogGuard {
-        sender: Some(sender),
+        buffer,
         writer: Some(writer),
     })
 }
 
-/// An empty line is the sign to end, since the senders inside the subscriber live for ever.
-const END: &[u8] = b"";
+type BoxedLayer<S> = Box<dyn Layer<S> + Send + Sync>;
 
-/// Writes what arrives; gathers what waits into one write.
-fn write_all(receiver: &Receiver<Vec<u8>>, output: &mut impl Write) {
-    let mut gathered = Vec::new();
-    while let Ok(line) = receiver.recv() {
-        let mut is_end = line == END;
-        gathered.extend_from_slice(&line);
-        while let (false, Ok(line)) = (is_end || gathered.len() > 64 * 1024, receiver.try_recv()) {
-            is_end = line == END;
-            gathered.extend_from_slice(&line);
-        }
-        // When standard error is gone there is nobody to tell.
-        let _ = output.write_all(&gathered);
-        gathered.clear();
-        if is_end {
-            return;
-        }
+fn layer<S>(format: Format, lines: Lines) -> BoxedLayer<S>
+where
+    S: tracing::Subscriber + for<'a> tracing_subscriber::registry::LookupSpan<'a>,
+{
+    let layer = fmt::layer().with_ansi(false).with_target(false);
+    let layer = layer.with_writer(lines);
+    match format {
+        Format::Human => layer.boxed(),
+        Format::Json => layer.json().flatten_event(true).boxed(),
     }
 }
 
 impl Drop for LogGuard {
     fn drop(&mut self) {
-        if let Some(sender) = self.sender.take() {
-            let _ = sender.send(END.to_vec());
-        }
-        if let Some(writer) = self.writer.take() {
+        let is_written = self.buffer.end(LAST_WAIT);
+        if let Some(writer) = self.writer.take().filter(|_| is_written) {
             let _ = writer.join();
         }
     }
 }
 
-/// Makes a buffer for each line.
-struct Lines {
-    sender: SyncSender<Vec<u8>>,
-    dropped: Arc<Counter>,
+/// Lines that wait to be written.
+struct Buffer {
+    state: Mutex<State>,
+    changed: Condvar,
+    room: usize,
+    dropped: Counter,
 }
 
-/// One line, sent when it is dropped.
+#[derive(Default)]
+struct State {
+    lines: Vec<u8>,
+    phase: Phase,
+}
+
+#[derive(Default, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    #[default]
+    Open,
+    /// No more lines come; what waits is to be written at once.
+    Ending,
+    /// The last line is written.
+    Ended,
+}
+
+impl Buffer {
+    fn new(room: usize, dropped: Counter) -> Self {
+        Self {
+            state: Mutex::default(),
+            changed: Condvar::new(),
+            room,
+            dropped,
+        }
+    }
+
+    /// Takes a line, or counts that there was no room for it.
+    fn append(&self, line: &[u8]) {
+        let mut state = self.lock();
+        if state.phase != Phase::Open || state.lines.len() + line.len() > self.room {
+            drop(state);
+            self.dropped.inc();
+            return;
+        }
+        let was_empty = state.lines.is_empty();
+        state.lines.extend_from_slice(line);
+        drop(state);
+        if was_empty {
+            self.changed.notify_all();
+        }
+    }
+
+    /// Writes what comes, until the end.
+    fn write_all_to(&self, output: &mut impl Write) {
+        let mut gathered = Vec::new();
+        loop {
+            let phase = self.gather(&mut gathered);
+            // When standard error is gone there is nobody to tell.
+            let _ = output.write_all(&gathered);
+            gathered.clear();
+            if phase != Phase::Open {
+                break;
+            }
+        }
+        let _ = output.flush();
+        self.lock().phase = Phase::Ended;
+        self.changed.notify_all();
+    }
+
+    /// Waits for a line, and a moment for more of them, and takes them all.
+    fn gather(&self, gathered: &mut Vec<u8>) -> Phase {
+        let idle = |state: &mut State| state.lines.is_empty() && state.phase == Phase::Open;
+        let waited = self.changed.wait_while(self.lock(), idle);
+        let state = waited.unwrap_or_else(PoisonError::into_inner);
+        // Lines that come meanwhile wake nobody, since the buffer is not empty; the end does.
+        let waited = self
+            .changed
+            .wait_timeout_while(state, GATHER, |state| state.phase == Phase::Open);
+        let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        std::mem::swap(&mut state.lines, gathered);
+        state.phase
+    }
+
+    /// Has the rest written; says whether it was within the time.
+    fn end(&self, within: Duration) -> bool {
+        let mut state = self.lock();
+        state.phase = Phase::Ending;
+        self.changed.notify_all();
+        let is_writing = |state: &mut State| state.phase != Phase::Ended;
+        let waited = self.changed.wait_timeout_while(state, within, is_writing);
+        let (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        state.phase == Phase::Ended
+    }
+
+    /// A panic cannot leave the buffer in two minds: each change is one call.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Makes a writer for each line.
+struct Lines(Arc<Buffer>);
+
+/// One line, appended when it is dropped.
 struct Line<'a> {
     text: Vec<u8>,
-    lines: &'a Lines,
+    buffer: &'a Buffer,
 }
 
 impl<'a> MakeWriter<'a> for Lines {
@@ -122,8 +212,8 @@ impl<'a> MakeWriter<'a> for Lines {
 
     fn make_writer(&'a self) -> Line<'a> {
         Line {
-            text: Vec::with_capacity(256),
-            lines: self,
+            text: Vec::with_capacity(512),
+            buffer: &self.0,
         }
     }
 }
@@ -141,49 +231,158 @@ impl Write for Line<'_> {
 
 impl Drop for Line<'_> {
     fn drop(&mut self) {
-        let text = std::mem::take(&mut self.text);
-        if !text.is_empty() && self.lines.sender.try_send(text).is_err() {
-            self.lines.dropped.inc();
+        let Some((b'\n', line)) = self.text.split_last() else {
+            return;
+        };
+        if line.iter().any(u8::is_ascii_control) {
+            self.buffer.append(&escaped(line));
+        } else {
+            self.buffer.append(&self.text);
         }
     }
+}
+
+/// The line with its control characters written out, and its end.
+fn escaped(line: &[u8]) -> Vec<u8> {
+    let mut safe = Vec::with_capacity(line.len() + 16);
+    for &octet in line {
+        if octet.is_ascii_control() {
+            safe.extend(octet.escape_ascii());
+        } else {
+            safe.push(octet);
+        }
+    }
+    safe.push(b'\n');
+    safe
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn lines_are_written_whole_and_in_order() {
-        let (sender, receiver) = sync_channel(QUEUE);
-        let lines = Lines {
-            sender: sender.clone(),
-            dropped: Arc::default(),
-        };
-        for number in 0..3 {
-            writeln!(lines.make_writer(), "line {number}").unwrap();
-        }
-        sender.send(END.to_vec()).unwrap();
+    fn buffer(room: usize) -> Arc<Buffer> {
+        Arc::new(Buffer::new(room, Counter::default()))
+    }
+
+    /// What is written of the events that `log` makes.
+    fn written(format: Format, level: &str, log: impl FnOnce()) -> String {
+        let buffer = buffer(ROOM);
+        let lines = Lines(Arc::clone(&buffer));
+        let layer = layer(format, lines).with_filter(parse_level(level).unwrap());
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), log);
+        finish(&buffer)
+    }
+
+    fn finish(buffer: &Buffer) -> String {
+        buffer.lock().phase = Phase::Ending;
         let mut output = Vec::new();
-        write_all(&receiver, &mut output);
-        assert_eq!(output, b"line 0\nline 1\nline 2\n");
+        buffer.write_all_to(&mut output);
+        String::from_utf8(output).unwrap()
+    }
+
+    /// Takes nothing until it is told to.
+    struct Stuck(std::sync::mpsc::Receiver<()>);
+
+    impl Write for Stuck {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            // The sender being gone is the sign, too.
+            let _ = self.0.recv();
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
     }
 
     #[test]
-    fn a_line_too_many_is_dropped_and_counted() {
-        let (sender, _receiver) = sync_channel(1);
-        let lines = Lines {
-            sender,
-            dropped: Arc::default(),
-        };
+    fn lines_are_written_whole_and_in_order() {
+        let buffer = buffer(ROOM);
+        let lines = Lines(Arc::clone(&buffer));
+        for number in 0..3 {
+            writeln!(lines.make_writer(), "line {number}").unwrap();
+        }
+        assert_eq!(finish(&buffer), "line 0\nline 1\nline 2\n");
+    }
+
+    #[test]
+    fn a_line_without_room_is_dropped_and_counted_and_leaves_no_half() {
+        let buffer = buffer(10);
+        let lines = Lines(Arc::clone(&buffer));
         writeln!(lines.make_writer(), "fits").unwrap();
         writeln!(lines.make_writer(), "does not").unwrap();
-        assert_eq!(lines.dropped.get(), 1);
+        writeln!(lines.make_writer(), "does").unwrap();
+        assert_eq!(buffer.dropped.get(), 1);
+        assert_eq!(finish(&buffer), "fits\ndoes\n");
+    }
+
+    #[test]
+    fn who_logs_does_not_wait_for_a_reader_that_is_stuck_nor_does_the_end() {
+        let buffer = buffer(100);
+        let shared = Arc::clone(&buffer);
+        let (release, stuck) = std::sync::mpsc::sync_channel(0);
+        let writer = std::thread::spawn(move || shared.write_all_to(&mut Stuck(stuck)));
+        let lines = Lines(Arc::clone(&buffer));
+        for _ in 0..1000 {
+            writeln!(lines.make_writer(), "nobody reads this").unwrap();
+        }
+        assert!(buffer.dropped.get() > 900);
+        assert!(!buffer.end(Duration::from_millis(1)));
+        drop(release);
+        writer.join().unwrap();
+        assert!(buffer.end(Duration::ZERO) || buffer.lock().phase == Phase::Ending);
+    }
+
+    #[test]
+    fn the_end_waits_for_the_last_line() {
+        let buffer = buffer(ROOM);
+        let shared = Arc::clone(&buffer);
+        let writer = std::thread::spawn(move || {
+            let mut output = Vec::new();
+            shared.write_all_to(&mut output);
+            output
+        });
+        buffer.append(b"last\n");
+        assert!(buffer.end(Duration::from_mins(1)));
+        assert_eq!(writer.join().unwrap(), b"last\n");
+    }
+
+    #[test]
+    fn an_event_is_one_line_whatever_a_peer_put_into_it() {
+        let forged = "bob\r\n2026-01-01 ERROR forged\x1b[2J\0";
+        let log = || tracing::info!(event = "e", user = %forged, ?forged, "{forged}");
+        let human = written(Format::Human, "info", log);
+        assert_eq!(human.matches('\n').count(), 1, "{human}");
+        assert!(human.contains("user=bob\\r\\n2026"), "{human}");
+        assert!(!human.trim_end().contains(char::is_control), "{human}");
+        let json = written(Format::Json, "info", log);
+        assert_eq!(json.matches('\n').count(), 1, "{json}");
+        assert!(json.contains("\"user\":\"bob\\r\\n2026"), "{json}");
+    }
+
+    #[test]
+    fn fields_stand_beside_the_event_in_json() {
+        let log = || tracing::info!(event = "smtp.message.stored", mail.size = 7_u64);
+        let line = written(Format::Json, "info", log);
+        assert!(
+            line.contains("\"event\":\"smtp.message.stored\",\"mail.size\":7"),
+            "{line}"
+        );
+        assert!(line.contains("\"level\":\"INFO\""), "{line}");
     }
 
     #[test]
     fn levels_are_for_all_or_for_targets() {
-        assert!(parse_level("info").is_ok());
-        assert!(parse_level("warn,cassmail_net=debug").is_ok());
+        let log = || {
+            tracing::debug!(target: "cassmail_net", "of net");
+            tracing::debug!(target: "cassmail_office", "of the office");
+            tracing::warn!(target: "cassmail_office", "a warning");
+        };
+        let lines = |level| written(Format::Human, level, log).lines().count();
+        assert_eq!(lines("debug"), 3);
+        assert_eq!(lines("info"), 1);
+        assert_eq!(lines("warn,cassmail_net=debug"), 2);
+        assert_eq!(lines("off"), 0);
         assert!(parse_level("loud=very").is_err());
     }
 }
