@@ -13,6 +13,16 @@
 //!
 //! Read first: [`Server`], [`ListenerSpec`], [`drive`].
 
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing
+    )
+)]
+
 mod clock;
 mod drive;
 mod inherited;

@@ -46,6 +46,21 @@ impl Default for ServerOptions {
 ///
 /// Ports are open from [`Server::listen`] on, where they can fail; connections wait there until
 /// [`Server::run_until`].
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use cassmail_net::{ListenError, ListenerSpec, Server, ServerOptions};
+/// use cassmail_wire::Reception;
+///
+/// async fn serve<R: Reception>(reception: Arc<R>) -> Result<(), ListenError> {
+///     let mut server = Server::new(ServerOptions::default());
+///     let spec = ListenerSpec::new("smtp", &[([127, 0, 0, 1], 2525).into()]);
+///     server.listen(spec, &reception)?;
+///     server.run_until(std::future::pending()).await;
+///     Ok(())
+/// }
+/// ```
 pub struct Server {
     stop_within: Duration,
     order: StopOrder,
@@ -113,7 +128,7 @@ impl Server {
                 surroundings: self.surroundings.clone(),
             };
             let listener = spec.name.as_str();
-            tracing::info!(event = event::LISTENER_READY, listener, address = %local);
+            tracing::info!(event = event::LISTENER_READY, listener, server.address = %local);
             self.doors.push(OpenDoor {
                 name: spec.name.clone(),
                 local,

@@ -143,7 +143,11 @@ impl<R: Reception> Door<R> {
             let (listener, client) = (self.name.as_str(), peer.ip());
             let limit = refusal.limit;
             tracing::info!(
-                event = event::CONNECTION_TURNED_AWAY, listener, %client, limit, unlogged
+                event = event::CONNECTION_TURNED_AWAY,
+                listener,
+                client.address = %client,
+                limit,
+                unlogged
             );
         }
     }
@@ -222,9 +226,21 @@ impl<R: Reception> Visit<R> {
         let (session, client) = (self.session, self.peer.ip());
         let listener = self.door.name.as_str();
         if outcome.ending == Ending::TlsFailed {
-            tracing::info!(event = event::TLS_FAILED, %session, listener, %client, %error);
+            tracing::info!(
+                event = event::TLS_FAILED,
+                %session,
+                listener,
+                client.address = %client,
+                %error
+            );
         } else {
-            tracing::error!(event = event::PANICKED, %session, listener, %client, %error);
+            tracing::error!(
+                event = event::SERVICE_ADVICE,
+                %session,
+                listener,
+                client.address = %client,
+                %error
+            );
         }
     }
 
@@ -232,7 +248,13 @@ impl<R: Reception> Visit<R> {
         self.door.observer.observe(Event::Panicked);
         let (session, client) = (self.session, self.peer.ip());
         let listener = self.door.name.as_str();
-        tracing::error!(event = event::PANICKED, %session, listener, %client, panic);
+        tracing::error!(
+            event = event::PANICKED,
+            %session,
+            listener,
+            client.address = %client,
+            panic
+        );
     }
 }
 

@@ -308,6 +308,49 @@ async fn a_listener_has_several_addresses_and_one_limit() {
     assert_eq!(rest(&mut second).await, "full\r\n");
 }
 
+const NAME_OF_CHILD: &str = "server::tests::the_child_runs_out_of_files";
+
+#[test]
+fn want_of_files_is_survived() {
+    let child = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", NAME_OF_CHILD, "--ignored"])
+        .output()
+        .unwrap();
+    let words = String::from_utf8_lossy(&child.stdout);
+    assert!(child.status.success(), "{words}");
+    assert!(words.contains("1 passed"), "{words}");
+}
+
+#[tokio::test]
+#[ignore = "lowers the limit of files of its process: run by the test above in one of its own"]
+async fn the_child_runs_out_of_files() {
+    let scene = Scene::clear();
+    let mut first = scene.greeted().await;
+    let scarce = Rlimit {
+        current: Some(64),
+        maximum: getrlimit(Resource::Nofile).maximum,
+    };
+    setrlimit(Resource::Nofile, scarce).unwrap();
+    let mut peers = Vec::new();
+    while let Ok(peer) = std::net::TcpStream::connect(scene.address) {
+        peers.push(peer);
+    }
+    while scene.counts.count(|event| *event == Event::AcceptFailed) == 0 {
+        tokio::task::yield_now().await;
+    }
+    first.write_all(b"ECHO a\r\n").await.unwrap();
+    expect(&mut first, "a\r\n").await;
+
+    let waiting = peers.swap_remove(0);
+    drop(peers);
+    while scene.counts.count(|event| *event == Event::Opened) < 2 {
+        scene.hands.turn(Duration::from_secs(1));
+        tokio::task::yield_now().await;
+    }
+    waiting.set_nonblocking(true).unwrap();
+    expect(&mut TcpStream::from_std(waiting).unwrap(), "hello\r\n").await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn thousands_of_connections_can_wait() {
     let files = usize::try_from(raise_open_files()).unwrap_or(usize::MAX);
