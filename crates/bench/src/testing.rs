@@ -69,8 +69,8 @@ struct Office {
 
 /// The running server. It ends when this is dropped.
 struct PostOffice {
-    smtp: SocketAddr,
-    pop3: SocketAddr,
+    /// SMTP, POP3, and both with TLS from the beginning.
+    addresses: [SocketAddr; 4],
     office: Arc<Mutex<Office>>,
     end: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
@@ -97,25 +97,32 @@ impl PostOffice {
                 .enable_all()
                 .build();
             runtime.unwrap().block_on(async {
-                let smtp = TcpListener::bind("127.0.0.1:0").await.unwrap();
-                let pop3 = TcpListener::bind("127.0.0.1:0").await.unwrap();
-                tell.send((smtp.local_addr().unwrap(), pop3.local_addr().unwrap()))
-                    .unwrap();
-                tokio::select! {
-                    () = accept(smtp, Arc::clone(&shared), Protocol::Smtp) => {}
-                    () = accept(pop3, shared, Protocol::Pop3) => {}
-                    _ = ended => {}
+                let mut addresses = Vec::new();
+                for (protocol, tls) in DOORS {
+                    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+                    addresses.push(listener.local_addr().unwrap());
+                    tokio::spawn(accept(listener, Arc::clone(&shared), protocol, tls));
                 }
+                tell.send(addresses.try_into().unwrap()).unwrap();
+                // Sent or dropped, both mean the end.
+                ended.await.ok();
             });
         });
-        let (smtp, pop3) = addresses.blocking_recv().unwrap();
+        let addresses = addresses.blocking_recv().unwrap();
         Self {
-            smtp,
-            pop3,
+            addresses,
             office,
             end: Some(end),
             thread: Some(thread),
         }
+    }
+
+    fn address(&self, protocol: Protocol, tls: Tls) -> SocketAddr {
+        let door = DOORS
+            .iter()
+            .position(|door| *door == (protocol, tls))
+            .unwrap();
+        self.addresses[door]
     }
 
     fn kept(&self, name: &str) -> usize {
@@ -143,13 +150,26 @@ enum Protocol {
     Pop3,
 }
 
-async fn accept(listener: TcpListener, office: Arc<Mutex<Office>>, protocol: Protocol) {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Tls {
+    OnDemand,
+    FromTheBeginning,
+}
+
+const DOORS: [(Protocol, Tls); 4] = [
+    (Protocol::Smtp, Tls::OnDemand),
+    (Protocol::Pop3, Tls::OnDemand),
+    (Protocol::Smtp, Tls::FromTheBeginning),
+    (Protocol::Pop3, Tls::FromTheBeginning),
+];
+
+async fn accept(listener: TcpListener, office: Arc<Mutex<Office>>, protocol: Protocol, tls: Tls) {
     let acceptor = acceptor();
     loop {
         let (stream, _) = listener.accept().await.unwrap();
         let (office, acceptor) = (Arc::clone(&office), acceptor.clone());
         // A client that goes away ends its session and nothing else.
-        tokio::spawn(async move { serve(stream, &office, protocol, &acceptor).await.ok() });
+        tokio::spawn(async move { serve(stream, &office, protocol, tls, &acceptor).await.ok() });
     }
 }
 
@@ -170,20 +190,16 @@ async fn serve(
     mut stream: TcpStream,
     office: &Mutex<Office>,
     protocol: Protocol,
+    tls: Tls,
     acceptor: &TlsAcceptor,
 ) -> io::Result<()> {
-    // A TLS record begins with 22: encryption from the beginning needs no port of its own here.
-    let mut first = [0];
-    let waited = tokio::time::timeout(
-        std::time::Duration::from_millis(30),
-        stream.peek(&mut first),
-    );
+    stream.set_nodelay(true)?;
     let greeting = if protocol == Protocol::Smtp {
         "220 hello"
     } else {
         "+OK hello"
     };
-    if waited.await.is_ok_and(|read| read.is_ok()) && first == [22] {
+    if tls == Tls::FromTheBeginning {
         let mut stream = BufStream::new(acceptor.accept(stream).await?);
         say(&mut stream, greeting).await?;
         talk(&mut stream, office, protocol).await?;
@@ -338,7 +354,7 @@ fn take(office: &Mutex<Office>, to: &[String], text: Vec<u8>) -> Option<&'static
                 text[last] ^= 1;
                 office.keep(name, text);
             }
-            Mischief::Misdeliver => office.keep("u1@x", traced.clone()),
+            Mischief::Misdeliver => office.keep("u2@x", traced.clone()),
             _ => office.keep(name, traced.clone()),
         }
     }
@@ -453,7 +469,7 @@ mod tests {
     use clap::Parser;
     use tempfile::TempDir;
 
-    use super::{Mischief, PostOffice};
+    use super::{Mischief, PostOffice, Protocol, Tls};
     use crate::cli::Cli;
     use crate::report::{LoadReport, Report, VerifyReport};
     use crate::{Outcome, perform};
@@ -477,11 +493,18 @@ mod tests {
         }
 
         fn perform(&self, command: &str, options: &str) -> anyhow::Result<Outcome> {
-            let target = if command == "smtp" {
-                self.post.smtp
+            let protocol = if command == "smtp" {
+                Protocol::Smtp
             } else {
-                self.post.pop3
+                Protocol::Pop3
             };
+            let is_implicit = options.contains("--tls implicit");
+            let tls = if is_implicit {
+                Tls::FromTheBeginning
+            } else {
+                Tls::OnDemand
+            };
+            let target = self.post.address(protocol, tls);
             let line = format!("cassmail-bench {command} --target {target} {options}");
             let cli = Cli::try_parse_from(line.split_ascii_whitespace())?;
             Ok(perform(cli.command)?.0)
@@ -703,7 +726,7 @@ mod tests {
     #[test]
     fn a_message_in_the_wrong_mailbox_is_lost_here_and_misdelivered_there() {
         let scene = Scene::with(Mischief::Misdeliver);
-        scene.send(6, "--recipients 1 --to u2@x,u3@x,u1@x");
+        scene.send(6, "");
         let findings = scene.verify().findings;
         assert_eq!((findings.lost, findings.misdelivered), (1, 1));
     }
