@@ -12,7 +12,7 @@
 pub fn unchanged(sent: &[u8], fetched: &[u8]) -> Result<(), String> {
     let trace = fetched
         .strip_suffix(sent)
-        .ok_or_else(|| difference(sent, fetched))?;
+        .ok_or_else(|| difference(sent, below_trace(fetched)))?;
     only_trace(trace)
 }
 
@@ -30,22 +30,15 @@ pub fn submitted(sent: &[u8], fetched: &[u8]) -> Result<(), String> {
     [0, header_end(sent)]
         .into_iter()
         .find_map(|at| added_at(sent, fetched, at))
-        .ok_or_else(|| difference(sent, fetched))
+        .ok_or_else(|| difference(sent, below_trace(fetched)))
         .and_then(|added| only_fields(&added, &missing))
 }
 
-/// What is left of a fetched message below the trace fields.
-pub fn below_trace(fetched: &[u8]) -> &[u8] {
-    let ends = field_ends(fetched);
-    ends.get(2).map_or(fetched, |end| &fetched[*end..])
-}
-
-/// Says where two messages differ first, with some of what is there in each.
-pub fn difference(sent: &[u8], fetched: &[u8]) -> String {
-    let below = below_trace(fetched);
-    let at = sent
+/// Says where two texts differ first, with some of what is there in each.
+pub fn difference(wanted: &[u8], came: &[u8]) -> String {
+    let at = wanted
         .iter()
-        .zip(below)
+        .zip(came)
         .take_while(|(one, other)| one == other)
         .count();
     let excerpt = |octets: &[u8]| {
@@ -54,12 +47,18 @@ pub fn difference(sent: &[u8], fetched: &[u8]) -> String {
         octets[start..end].escape_ascii().to_string()
     };
     format!(
-        "differs at octet {at} (sent {}, fetched {}):\n  sent    {}\n  fetched {}",
-        sent.len(),
-        below.len(),
-        excerpt(sent),
-        excerpt(below)
+        "differs at octet {at} (wanted {}, came {}):\n  wanted {}\n  came   {}",
+        wanted.len(),
+        came.len(),
+        excerpt(wanted),
+        excerpt(came)
     )
+}
+
+fn below_trace(fetched: &[u8]) -> &[u8] {
+    field_ends(fetched)
+        .get(2)
+        .map_or(fetched, |end| &fetched[*end..])
 }
 
 fn only_trace(trace: &[u8]) -> Result<(), String> {

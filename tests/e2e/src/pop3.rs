@@ -55,7 +55,20 @@ impl Maildrop {
         listing.lines().map(size).collect()
     }
 
-    /// One message, whose octets are as many as LIST says.
+    /// The unique identifiers of all messages, by number.
+    ///
+    /// # Errors
+    ///
+    /// When the connection breaks or the answer is not what RFC 1939 7 says.
+    pub fn identifiers(&mut self) -> Result<Vec<String>> {
+        let listing = self.multi_line("UIDL")?;
+        let listing = String::from_utf8_lossy(&listing).into_owned();
+        let identifier = |line: &str| line.split(' ').nth(1).map(str::to_owned);
+        let identifiers: Option<Vec<String>> = listing.lines().map(identifier).collect();
+        identifiers.ok_or_else(|| Error::other(format!("not a listing of UIDL: {listing}")))
+    }
+
+    /// One message.
     ///
     /// # Errors
     ///

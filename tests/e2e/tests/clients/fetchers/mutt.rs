@@ -1,11 +1,14 @@
 //! mutt as a reader, driven by keys in a terminal of its own.
 
-use cassmail_e2e::PASSWORD;
+use std::path::{Path, PathBuf};
+
+use cassmail_e2e::{Maildrop, PASSWORD, Port};
 
 use super::Fetcher;
-use crate::door::{Client, Tls, files, with_crlf};
+use crate::door::{Client, Tls, with_crlf};
 
-/// Keeps each message that it opens in its cache, as it came but for line ends.
+/// Keeps each message that it opens in its cache, as it came but for line ends. A pipe to nowhere makes
+/// it open all.
 pub(super) struct Mutt;
 
 impl Fetcher for Mutt {
@@ -15,16 +18,36 @@ impl Fetcher for Mutt {
         let cache = client.home.join("cache");
         std::fs::create_dir(&cache).expect("there is room for temporary files");
         let config = client.write("muttrc", config(client).as_bytes());
-        let mutt = format!("mutt -F {}", config.display());
-        client.run(
-            client.command("script").args(["-qec", &mutt, "/dev/null"]),
-            b"",
+        // A terminal whose keyboard stays silent: the end of its input would be a key as well.
+        let terminal = format!(
+            "mkfifo keys && exec script -qec 'mutt -F {}' /dev/null <> keys",
+            config.display()
         );
-        files(&cache)
+        client.run(client.command("sh").args(["-c", &terminal]), b"");
+        let cached = cached(&cache);
+        identifiers(client)
             .iter()
-            .map(|message| with_crlf(message))
+            .map(|name| std::fs::read(cached.join(name)).expect("mutt opened every message"))
+            .map(|message| with_crlf(&message))
             .collect()
     }
+}
+
+/// In the cache is one folder, named after server and account.
+fn cached(cache: &Path) -> PathBuf {
+    let mut folders = std::fs::read_dir(cache).expect("the folder is ours");
+    folders
+        .next()
+        .expect("mutt keeps a cache")
+        .expect("the folder is ours")
+        .path()
+}
+
+fn identifiers(client: &Client<'_>) -> Vec<String> {
+    let maildrop = Maildrop::open(client.server.port(Port::Pop3), client.door.account);
+    maildrop
+        .and_then(|mut maildrop| maildrop.identifiers())
+        .expect("lists")
 }
 
 fn config(client: &Client<'_>) -> String {
@@ -43,10 +66,11 @@ fn config(client: &Client<'_>) -> String {
         "set spoolfile = \"{scheme}://{}%40example.org@127.0.0.1:{}/\"\n\
          set pop_pass = \"{PASSWORD}\"\nset pop_authenticators = \"user\"\n\
          set message_cachedir = \"{home}/cache\"\nset ssl_starttls = {starttls}\n\
-         set ssl_verify_host = no\nset ssl_verify_dates = no\nset certificate_file = \"{}\"\n\
-         set sort = mailbox-order\nset pop_delete = no\nset quit = yes\nset delete = no\nset confirmcreate = no\n\
-         set mbox_type = Maildir\n\
-         push \"<tag-pattern>~A<enter><tag-prefix><copy-message>{home}/copy<enter><exit>\"\n",
+         set ssl_force_tls = {starttls}\nset ssl_verify_host = no\nset ssl_verify_dates = no\n\
+         set certificate_file = \"{}\"\nset folder = \"{home}\"\n\
+         set sort = mailbox-order\nset pop_delete = no\nset quit = yes\nset delete = no\n\
+         set pipe_split = yes\nset pipe_decode = no\nset wait_key = no\n\
+         push \"<tag-pattern>~A<enter><tag-prefix><pipe-message>cat > /dev/null<enter><exit>\"\n",
         client.door.account,
         client.port(),
         client.certificate().display(),

@@ -6,6 +6,8 @@ mod mutt;
 mod smtplib;
 mod swaks;
 
+use std::thread;
+
 use cassmail_e2e::{Maildrop, Message, Port, Server, delivery, generated, written};
 
 use crate::door::{Client, Door, IN};
