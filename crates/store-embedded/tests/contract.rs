@@ -1,0 +1,81 @@
+//! The contract, kept by the embedded store: in a real folder, with the real index.
+
+use std::fs;
+use std::sync::Arc;
+use std::time::Duration;
+
+use cassmail_store::Store;
+use cassmail_store_contract::{Subject, contract_tests};
+use cassmail_store_embedded::{Embedded, Options, Pace};
+use tempfile::TempDir;
+
+struct Folder {
+    store: Arc<Embedded>,
+    folder: TempDir,
+}
+
+impl Folder {
+    fn open(folder: &TempDir) -> Arc<Embedded> {
+        let options = Options {
+            // Small, so that segments change and are cleaned in these tests too.
+            segment_size: 1024 * 1024,
+            low_water: 0,
+            pace: Pace {
+                busy: Duration::from_millis(1),
+                idle: Duration::from_millis(5),
+            },
+            ..Options::small(folder.path())
+        };
+        Arc::new(Embedded::open(&options).expect("opening"))
+    }
+}
+
+impl Subject for Folder {
+    const HISTORIES: u32 = 6;
+
+    async fn fresh() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        Self {
+            store: Self::open(&folder),
+            folder,
+        }
+    }
+
+    fn store(&self) -> Arc<dyn Store> {
+        self.store.clone()
+    }
+
+    async fn reopen(&mut self) {
+        self.store.close().await.expect("closing");
+        self.store = Self::open(&self.folder);
+    }
+
+    async fn crash(&mut self) {
+        self.store.abandon();
+        self.store = Self::open(&self.folder);
+    }
+
+    async fn exhaust(&mut self) {
+        self.store.set_low_water(u64::MAX);
+    }
+
+    async fn relieve(&mut self) {
+        self.store.set_low_water(0);
+    }
+
+    /// Inverts everything behind the preambles.
+    async fn damage(&mut self) {
+        const PREAMBLE: usize = 64;
+        let bodies = self.folder.path().join("bodies");
+        for entry in fs::read_dir(bodies).expect("the folder of bodies") {
+            let path = entry.expect("a segment").path();
+            let mut octets = fs::read(&path).expect("a segment");
+            for octet in &mut octets[PREAMBLE..] {
+                *octet = !*octet;
+            }
+            fs::write(&path, octets).expect("a segment");
+        }
+    }
+}
+
+contract_tests!(Folder);
