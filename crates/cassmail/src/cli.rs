@@ -179,9 +179,7 @@ pub(crate) enum Store {
         /// The folder, which must not exist or be empty
         folder: PathBuf,
     },
-    /// Build a new store from the bodies when the index is lost; removed mail may come back
-    Salvage {
-        /// The folder of the new store
-        into: PathBuf,
-    },
+    /// The last resort when the index is lost: make a new one from the bodies; removed mail may come
+    /// back, passwords are lost
+    Salvage,
 }

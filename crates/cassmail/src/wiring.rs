@@ -12,6 +12,7 @@ use cassmail_office::{
 };
 use cassmail_smtp::server::{AuthOffer, Options as SmtpOptions, StartTlsOffer};
 use cassmail_store::{MemoryStore, Store};
+use cassmail_store_embedded::{Embedded, Options as EmbeddedOptions};
 use cassmail_telemetry::Metrics;
 use cassmail_wire::BareLf;
 
@@ -35,7 +36,27 @@ pub(crate) fn open_store(settings: &Settings) -> Outcome<OpenStore> {
                 keeper: Arc::new(Keeper::Memory),
             })
         }
-        StoreKind::Embedded => Err(Failure::unavailable(anyhow::anyhow!("soon"))),
+        StoreKind::Embedded => {
+            let store = Embedded::open(&embedded_options(settings));
+            let store = Arc::new(store.map_err(Failure::unavailable)?);
+            Ok(OpenStore {
+                keeper: Arc::new(Keeper::Embedded(Arc::clone(&store))),
+                store,
+            })
+        }
+    }
+}
+
+fn embedded_options(settings: &Settings) -> EmbeddedOptions {
+    let embedded = &settings.embedded;
+    EmbeddedOptions {
+        segment_size: embedded.segment_size.0,
+        low_water: embedded.low_water.0,
+        codec: match embedded.codec {
+            cassmail_config::Codec::Lz4 => cassmail_store_embedded::Codec::Lz4,
+            cassmail_config::Codec::None => cassmail_store_embedded::Codec::Plain,
+        },
+        ..EmbeddedOptions::new(&settings.identity.data_dir)
     }
 }
 

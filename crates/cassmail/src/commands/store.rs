@@ -1,10 +1,77 @@
 //! `store`: check, backup, salvage.
 
+use std::path::Path;
+
+use axum::http::Method;
+use cassmail_admin::{Client, Report};
+use cassmail_store_embedded::{Salvaged, salvage};
+use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
 use crate::cli::{Store, Which};
-use crate::exit::Outcome;
+use crate::exit::{Failure, Outcome};
+use crate::{place, print, settings};
 
-pub(crate) fn run(_runtime: &Runtime, _which: &Which, _command: Store) -> Outcome {
-    Ok(())
+/// Runs a `store` command.
+pub(crate) fn run(runtime: &Runtime, which: &Which, command: Store) -> Outcome {
+    match command {
+        Store::Check => place::with_client(runtime, which, async |client| {
+            report(client, "/v1/store/check", &Value::Null).await
+        }),
+        Store::Backup { folder } => {
+            // The service may have another working directory.
+            let folder = std::path::absolute(&folder).map_err(Failure::failed)?;
+            place::with_client(runtime, which, async |client| {
+                let body = json!({ "folder": folder });
+                report(client, "/v1/store/backup", &body).await
+            })
+        }
+        Store::Salvage => {
+            let loaded = settings::load(which)?;
+            let folder = &loaded.settings.identity.data_dir;
+            place::check_owner(folder)?;
+            let salvaged = salvage(folder).map_err(Failure::unavailable)?;
+            tell(folder, &salvaged);
+            Ok(())
+        }
+    }
+}
+
+/// Prints what upkeep found. What is not well ends with 1, for scripts.
+async fn report(client: &Client, path: &str, body: &Value) -> Outcome {
+    let answer = client.send(Method::POST, path, body).await;
+    let answer = answer.map_err(Failure::failed)?;
+    let report: Report = serde_json::from_value(answer).map_err(Failure::failed)?;
+    for line in &report.lines {
+        print::data(line);
+    }
+    if report.is_well {
+        return Ok(());
+    }
+    Err(Failure::failed(anyhow::anyhow!("the store is damaged")))
+}
+
+fn tell(folder: &Path, salvaged: &Salvaged) {
+    for damage in &salvaged.damage {
+        print::data(format!("damaged: {damage}"));
+    }
+    for account in &salvaged.accounts {
+        print::data(format!("account: {account}"));
+    }
+    print::data(format!(
+        "{} messages are listed again, mail that was removed and not yet cleaned away too; {} were \
+         incomplete",
+        salvaged.messages, salvaged.incomplete
+    ));
+    print::remark(format!(
+        "the old index is kept as {}/index.lost-*; passwords, aliases and postmasters are lost: set \
+         them again with account passwd, alias add and domain add",
+        folder.display()
+    ));
+    if salvaged.unknown_accounts > 0 {
+        print::remark(format!(
+            "{} accounts were not recognized; their mail is there when they are made again",
+            salvaged.unknown_accounts
+        ));
+    }
 }
