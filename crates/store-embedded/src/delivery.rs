@@ -17,7 +17,7 @@ use crate::bytes_in::octets;
 use crate::front::{Front, engine};
 use crate::index::Space;
 use crate::rows::{MaildropRow, MessageRow, account_key, maildrop_key};
-use crate::segment::{CHUNK, Chunk, Head, Kind, Record, encode_piece};
+use crate::segment::{Chunk, Head, Kind, Record, encode_piece};
 use crate::writer::{Group, Placed, Refusal, Request};
 
 const WRITE: &str = "write a piece";
@@ -59,11 +59,11 @@ impl Receiving {
 
     async fn take(&mut self, mut piece: &[u8]) -> StoreResult<()> {
         while !piece.is_empty() {
-            let room = CHUNK.saturating_sub(self.plain.len());
+            let room = self.front.chunk.saturating_sub(self.plain.len());
             let (now, later) = piece.split_at(room.min(piece.len()));
             self.plain.extend_from_slice(now);
             piece = later;
-            if self.plain.len() == CHUNK {
+            if self.plain.len() == self.front.chunk {
                 self.send_chunk().await?;
             }
         }

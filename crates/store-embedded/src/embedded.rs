@@ -16,7 +16,7 @@ use crate::inbox::End;
 use crate::index::{FjallIndex, Index};
 use crate::library::Library;
 use crate::opening::{self, Opened};
-use crate::segment::StoreId;
+use crate::segment::{CHUNK, StoreId};
 use crate::writer::{Beside, Cleaning, InThread, Start, Writer};
 use crate::{OpenError, Options, Pace};
 
@@ -46,6 +46,8 @@ pub(crate) struct Parts {
     pub(crate) store: StoreId,
     pub(crate) beside: Box<dyn Beside>,
     pub(crate) lock: Option<Lock>,
+    /// At most [`CHUNK`]; simulations have smaller ones.
+    pub(crate) chunk: usize,
 }
 
 impl Embedded {
@@ -183,6 +185,7 @@ fn open_parts(options: &Options) -> Result<Parts, OpenError> {
         store,
         beside: Box::new(beside),
         lock: Some(lock),
+        chunk: CHUNK,
     })
 }
 
@@ -203,6 +206,7 @@ fn assemble(
         store,
         beside,
         lock,
+        chunk,
     } = parts;
     let Opened {
         bodies,
@@ -210,7 +214,7 @@ fn assemble(
         count,
     } = opening::recover(&disk, &*index, store, options.segment_size)?;
     let library = Library::new(Arc::clone(&disk), store, options.open_files);
-    let front = Front::new(disk, library, options);
+    let front = Front::new(disk, library, chunk, options);
     // Unique as long as one opening takes fewer than 2^32 messages, and harmless after that: the
     // number only tells attempts at the same message apart.
     front.begin_attempts_at(count << 32);

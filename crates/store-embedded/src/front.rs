@@ -20,6 +20,8 @@ pub(crate) struct Front {
     pub(crate) inbox: Inbox,
     pub(crate) library: Library,
     pub(crate) codec: Codec,
+    /// How much of a large message goes into one record.
+    pub(crate) chunk: usize,
     pub(crate) disk: Arc<dyn Disk>,
     /// None when the store is closed.
     published: Mutex<Option<Arc<dyn Snapshot>>>,
@@ -45,11 +47,17 @@ pub(crate) enum State {
 pub(crate) type Verb = &'static str;
 
 impl Front {
-    pub(crate) fn new(disk: Arc<dyn Disk>, library: Library, how: &crate::Options) -> Self {
+    pub(crate) fn new(
+        disk: Arc<dyn Disk>,
+        library: Library,
+        chunk: usize,
+        how: &crate::Options,
+    ) -> Self {
         Self {
             inbox: Inbox::new(),
             library,
             codec: how.codec,
+            chunk,
             disk,
             published: Mutex::default(),
             state: watch::Sender::new(State::Open),

@@ -29,6 +29,8 @@ mod embedded;
 mod error;
 mod folder;
 mod front;
+#[cfg(test)]
+mod histories;
 mod inbox;
 mod index;
 mod library;
