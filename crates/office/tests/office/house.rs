@@ -1,0 +1,286 @@
+//! A house for tests: a store in memory, people, a clock that stands still, and conversations
+//! without sockets.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use cassmail_mail::{Address, IdMinter, NodeId, Secret, UnixTime};
+use cassmail_office::{
+    Administration, Clock, Counter, Directory, DirectoryOptions, Intake, IntakeOptions,
+    LocalPartCase, LoginOptions, Logins, MaildropLock, MaildropOptions, NewPassword,
+    PasswordOptions, Passwords,
+};
+use cassmail_store::{MemoryStore, Store};
+use cassmail_telemetry::Metrics;
+use cassmail_wire::{Caller, Desk, Ending, Machine, Moment, SessionId, Step, TlsFacts, TlsVersion};
+
+/// Everybody's password.
+pub(crate) const PASSWORD: &str = "open sesame";
+
+/// Stands still; remembers who slept for how long.
+#[derive(Default)]
+pub(crate) struct StillClock {
+    pub(crate) slept: Mutex<Vec<Duration>>,
+}
+
+impl Clock for StillClock {
+    fn now(&self) -> Moment {
+        Moment::default()
+    }
+
+    fn wall(&self) -> UnixTime {
+        UnixTime::from_micros(1_700_000_000_000_000)
+    }
+
+    fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        self.slept.lock().unwrap().push(duration);
+        Box::pin(std::future::ready(()))
+    }
+}
+
+/// A house that serves `here.example` and `also.example`.
+pub(crate) struct House {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) directory: Directory,
+    pub(crate) administration: Administration,
+    pub(crate) logins: Arc<Logins>,
+    pub(crate) intake: Arc<Intake>,
+    pub(crate) counter: Arc<Counter>,
+    pub(crate) clock: Arc<StillClock>,
+}
+
+impl House {
+    /// A house over a store in memory.
+    pub(crate) async fn build() -> Self {
+        Self::over(Arc::new(MemoryStore::default()), MaildropLock::Shared).await
+    }
+
+    /// A house over this store; bob, carol and dave (who is out of service) live in it.
+    pub(crate) async fn over(store: Arc<dyn Store>, lock: MaildropLock) -> Self {
+        let house = Self::empty(store, lock);
+        for domain in ["here.example", "also.example"] {
+            let postmaster = Some(address("bob@here.example"));
+            house
+                .administration
+                .add_domain(domain.parse().unwrap(), postmaster)
+                .await
+                .unwrap();
+        }
+        for person in [
+            "bob@here.example",
+            "carol@here.example",
+            "dave@here.example",
+        ] {
+            house.settle(person).await;
+        }
+        let dave = address("dave@here.example");
+        let disabled = cassmail_store::AccountState::Disabled;
+        house
+            .administration
+            .set_state(&dave, disabled)
+            .await
+            .unwrap();
+        house
+    }
+
+    fn empty(store: Arc<dyn Store>, lock: MaildropLock) -> Self {
+        let clock = Arc::new(StillClock::default());
+        let ticking: Arc<dyn Clock> = clock.clone();
+        let metrics = Arc::new(Metrics::new());
+        let options = DirectoryOptions {
+            local_part_case: LocalPartCase::Insensitive,
+            tag_separator: Some('+'),
+            postmaster: None,
+        };
+        let directory = Directory::new(store.clone(), options);
+        let passwords = PasswordOptions {
+            memory_kib: 8,
+            iterations: 1,
+            parallelism: 1,
+            workers: 1,
+            queue: 10,
+        };
+        let passwords = Arc::new(Passwords::new(&passwords).unwrap());
+        let options = LoginOptions {
+            default_domain: "here.example".parse().ok(),
+            failure_delay: Duration::from_secs(1),
+            remembered: 2,
+        };
+        let logins = Logins::new(
+            store.clone(),
+            directory.clone(),
+            passwords.clone(),
+            ticking.clone(),
+            options,
+        );
+        let logins = Arc::new(logins.unwrap());
+        let minute = Duration::from_mins(1);
+        let intake = Intake::new(
+            store.clone(),
+            directory.clone(),
+            logins.clone(),
+            IdMinter::new(NodeId::from_random(7)),
+            ticking.clone(),
+            metrics.clone(),
+            IntakeOptions {
+                hostname: "mx.here.example".into(),
+                max_hops: 100,
+                patience: minute,
+            },
+        );
+        let options = MaildropOptions {
+            lock,
+            patience: minute,
+        };
+        let counter = Counter::new(
+            store.clone(),
+            logins.clone(),
+            ticking.clone(),
+            metrics,
+            options,
+        );
+        Self {
+            administration: Administration::new(
+                store.clone(),
+                directory.clone(),
+                passwords,
+                ticking,
+            ),
+            store,
+            directory,
+            logins,
+            intake: Arc::new(intake),
+            counter: Arc::new(counter),
+            clock,
+        }
+    }
+
+    /// Makes an account with everybody's password.
+    pub(crate) async fn settle(&self, person: &str) {
+        let password = NewPassword::Clear(Secret::new(PASSWORD.to_owned()));
+        self.administration
+            .add_account(&address(person), password)
+            .await
+            .unwrap();
+    }
+
+    /// What an MX session answers to this input, all in one piece.
+    pub(crate) async fn mx(&self, input: &[u8]) -> String {
+        let options = cassmail_smtp::server::Options::mx("mx.here.example".parse().unwrap());
+        let caller = caller(None);
+        let session = cassmail_smtp::server::Session::new(Arc::new(options), &caller);
+        converse(session, self.intake.desk(caller), input).await
+    }
+
+    /// What a submission session under TLS answers.
+    pub(crate) async fn submission(&self, input: &[u8]) -> String {
+        let options =
+            cassmail_smtp::server::Options::submission("mx.here.example".parse().unwrap());
+        let caller = caller(Some(tls()));
+        let session = cassmail_smtp::server::Session::new(Arc::new(options), &caller);
+        converse(session, self.intake.desk(caller), input).await
+    }
+
+    /// What a POP3 session under TLS answers.
+    pub(crate) async fn pop3(&self, input: &[u8]) -> String {
+        let caller = caller(Some(tls()));
+        let session = cassmail_pop3::Session::new(Arc::default(), &caller);
+        converse(session, self.counter.desk(caller), input).await
+    }
+
+    /// Delivers a message to recipients over the MX port.
+    pub(crate) async fn deliver(&self, recipients: &[&str], message: &str) -> String {
+        let mut input = "EHLO client.example\r\nMAIL FROM:<a@far.example>\r\n".to_owned();
+        for recipient in recipients {
+            input += &["RCPT TO:<", recipient, ">\r\n"].concat();
+        }
+        input += &["DATA\r\n", message, ".\r\nQUIT\r\n"].concat();
+        self.mx(input.as_bytes()).await
+    }
+
+    /// Everything in somebody's maildrop, as RETR gives it out.
+    pub(crate) async fn maildrop(&self, user: &str) -> Vec<String> {
+        let account = self
+            .directory
+            .account(&address(user))
+            .await
+            .unwrap()
+            .unwrap();
+        let mut messages = Vec::new();
+        for entry in self.store.list(account).await.unwrap() {
+            let mut body = self.store.open(account, entry.id).await.unwrap();
+            let mut octets = Vec::new();
+            while let Some(piece) = body.next().await.unwrap() {
+                octets.extend_from_slice(&piece);
+            }
+            assert_eq!(
+                octets.len() as u64,
+                entry.size,
+                "the size that is listed is given out"
+            );
+            messages.push(String::from_utf8(octets).unwrap());
+        }
+        messages
+    }
+}
+
+/// An address of a test.
+pub(crate) fn address(text: &str) -> Address {
+    text.parse().unwrap()
+}
+
+fn tls() -> TlsFacts {
+    TlsFacts {
+        version: TlsVersion::Tls13,
+        cipher: "TLS_AES_256_GCM_SHA384",
+        server_name: None,
+    }
+}
+
+/// Somebody who connects.
+pub(crate) fn caller(tls: Option<TlsFacts>) -> Caller {
+    Caller {
+        session: SessionId(1),
+        peer: "192.0.2.7:4000".parse().unwrap(),
+        local: "192.0.2.1:25".parse().unwrap(),
+        tls,
+        accepted_at: Moment::default(),
+    }
+}
+
+/// Drives a session and its desk without sockets; gives what was sent.
+async fn converse<M, D>(mut session: M, mut desk: D, input: &[u8]) -> String
+where
+    M: Machine,
+    D: Desk<Machine = M>,
+{
+    let mut output = Vec::new();
+    session.tick(Moment::default());
+    let mut input = Some(input);
+    loop {
+        match session.next(&mut output) {
+            Step::Flush => {}
+            Step::Ask(question) => session.answer(desk.answer(question).await),
+            Step::Body(piece) => desk.body(piece).await,
+            Step::Note(note) => desk.note(note),
+            Step::StartTls => panic!("these sessions have TLS from the start, or never"),
+            Step::Idle { .. } => match input.take() {
+                Some(input) => session.receive(input),
+                None => {
+                    session.peer_closed();
+                    if let Step::Idle { .. } = session.next(&mut output) {
+                        desk.closed(&session, Ending::Dropped);
+                        break;
+                    }
+                }
+            },
+            Step::Close(ending) => {
+                desk.closed(&session, ending);
+                break;
+            }
+        }
+    }
+    String::from_utf8(output).unwrap()
+}

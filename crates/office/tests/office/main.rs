@@ -1,0 +1,8 @@
+//! The office with real sessions of both protocols in front of it and a store in memory behind it.
+
+mod directory;
+mod house;
+mod intake;
+mod login;
+mod maildrop;
+mod submission;
