@@ -176,18 +176,21 @@ impl MaildropDesk {
 
     async fn list(&mut self) -> Result<Vec<Entry>, MaildropRefusal> {
         let account = self.account().ok_or(MaildropRefusal::TryLater)?;
-        if self.counter.options.lock == MaildropLock::Exclusive {
-            let held = self
-                .counter
-                .in_use
-                .hold(account)
-                .ok_or(MaildropRefusal::InUse)?;
-            self.lock = Some(held);
-        }
-        self.counter.store.list(account).await.map_err(|error| {
+        let lock = match self.counter.options.lock {
+            MaildropLock::Shared => None,
+            MaildropLock::Exclusive => {
+                let held = self.counter.in_use.hold(account);
+                Some(held.ok_or(MaildropRefusal::InUse)?)
+            }
+        };
+        let listed = self.counter.store.list(account).await;
+        let entries = listed.map_err(|error| {
             self.log_fault(&error);
             MaildropRefusal::TryLater
-        })
+        })?;
+        // Only now: a listing that failed must not shut out the next try of the same session.
+        self.lock = lock;
+        Ok(entries)
     }
 
     async fn open(&mut self, id: MessageId) -> Result<(), BodyRefusal> {
