@@ -8,10 +8,11 @@ use std::time::Duration;
 
 use cassmail_mail::{Address, IdMinter, NodeId, Secret, UnixTime};
 use cassmail_office::{
-    Administration, Clock, Counter, Directory, DirectoryOptions, Intake, IntakeOptions,
-    LocalPartCase, LoginOptions, Logins, MaildropLock, MaildropOptions, NewPassword,
+    Administration, Clock, Counter, Directory, DirectoryOptions, Intake, IntakeDesk, IntakeOptions,
+    LocalPartCase, LoginOptions, Logins, MaildropDesk, MaildropLock, MaildropOptions, NewPassword,
     PasswordOptions, Passwords,
 };
+use cassmail_smtp::server::{Options, Session as SmtpSession};
 use cassmail_store::{MemoryStore, Store};
 use cassmail_telemetry::Metrics;
 use cassmail_wire::{Caller, Desk, Ending, Machine, Moment, SessionId, Step, TlsFacts, TlsVersion};
@@ -166,28 +167,39 @@ impl House {
             .unwrap();
     }
 
+    /// A conversation with the MX port.
+    pub(crate) fn mx_talk(&self) -> Talk<SmtpSession, IntakeDesk> {
+        let options = Options::mx("mx.here.example".parse().unwrap());
+        let session = SmtpSession::new(Arc::new(options), &caller(None));
+        Talk::begin(session, self.intake.desk(caller(None)))
+    }
+
+    /// A conversation with the submission port, under TLS.
+    pub(crate) fn submission_talk(&self) -> Talk<SmtpSession, IntakeDesk> {
+        let options = Options::submission("mx.here.example".parse().unwrap());
+        let session = SmtpSession::new(Arc::new(options), &caller(Some(tls())));
+        Talk::begin(session, self.intake.desk(caller(Some(tls()))))
+    }
+
+    /// A conversation with the POP3 port, under TLS.
+    pub(crate) fn pop3_talk(&self) -> Talk<cassmail_pop3::Session, MaildropDesk> {
+        let session = cassmail_pop3::Session::new(Arc::default(), &caller(Some(tls())));
+        Talk::begin(session, self.counter.desk(caller(Some(tls()))))
+    }
+
     /// What an MX session answers to this input, all in one piece.
     pub(crate) async fn mx(&self, input: &[u8]) -> String {
-        let options = cassmail_smtp::server::Options::mx("mx.here.example".parse().unwrap());
-        let caller = caller(None);
-        let session = cassmail_smtp::server::Session::new(Arc::new(options), &caller);
-        converse(session, self.intake.desk(caller), input).await
+        self.mx_talk().whole(input).await
     }
 
     /// What a submission session under TLS answers.
     pub(crate) async fn submission(&self, input: &[u8]) -> String {
-        let options =
-            cassmail_smtp::server::Options::submission("mx.here.example".parse().unwrap());
-        let caller = caller(Some(tls()));
-        let session = cassmail_smtp::server::Session::new(Arc::new(options), &caller);
-        converse(session, self.intake.desk(caller), input).await
+        self.submission_talk().whole(input).await
     }
 
     /// What a POP3 session under TLS answers.
     pub(crate) async fn pop3(&self, input: &[u8]) -> String {
-        let caller = caller(Some(tls()));
-        let session = cassmail_pop3::Session::new(Arc::default(), &caller);
-        converse(session, self.counter.desk(caller), input).await
+        self.pop3_talk().whole(input).await
     }
 
     /// Delivers a message to recipients over the MX port.
@@ -250,37 +262,71 @@ pub(crate) fn caller(tls: Option<TlsFacts>) -> Caller {
     }
 }
 
-/// Drives a session and its desk without sockets; gives what was sent.
-async fn converse<M, D>(mut session: M, mut desk: D, input: &[u8]) -> String
+/// A session and its desk, driven without sockets.
+pub(crate) struct Talk<M, D> {
+    session: M,
+    desk: D,
+    pub(crate) is_open: bool,
+}
+
+impl<M, D> Talk<M, D>
 where
     M: Machine,
     D: Desk<Machine = M>,
 {
-    let mut output = Vec::new();
-    session.tick(Moment::default());
-    let mut input = Some(input);
-    loop {
-        match session.next(&mut output) {
-            Step::Flush => {}
-            Step::Ask(question) => session.answer(desk.answer(question).await),
-            Step::Body(piece) => desk.body(piece).await,
-            Step::Note(note) => desk.note(note),
-            Step::StartTls => panic!("these sessions have TLS from the start, or never"),
-            Step::Idle { .. } => match input.take() {
-                Some(input) => session.receive(input),
-                None => {
-                    session.peer_closed();
-                    if let Step::Idle { .. } = session.next(&mut output) {
-                        desk.closed(&session, Ending::Dropped);
-                        break;
-                    }
+    fn begin(mut session: M, desk: D) -> Self {
+        session.tick(Moment::default());
+        Self {
+            session,
+            desk,
+            is_open: true,
+        }
+    }
+
+    /// Says something, and gives what is answered until the session waits or has ended; saying
+    /// nothing gives the greeting.
+    pub(crate) async fn say(&mut self, input: &[u8]) -> String {
+        let mut output = Vec::new();
+        self.go_on(&mut output).await;
+        if self.is_open && !input.is_empty() {
+            self.session.receive(input);
+            self.go_on(&mut output).await;
+        }
+        String::from_utf8(output).unwrap()
+    }
+
+    /// Says everything at once, hangs up, and gives all that was answered.
+    async fn whole(mut self, input: &[u8]) -> String {
+        let output = self.say(input).await;
+        self.hang_up().await;
+        output
+    }
+
+    /// The connection drops.
+    pub(crate) async fn hang_up(mut self) {
+        if self.is_open {
+            self.session.peer_closed();
+            self.go_on(&mut Vec::new()).await;
+        }
+        if self.is_open {
+            self.desk.closed(&self.session, Ending::Dropped);
+        }
+    }
+
+    async fn go_on(&mut self, output: &mut Vec<u8>) {
+        while self.is_open {
+            match self.session.next(output) {
+                Step::Flush => {}
+                Step::Ask(question) => self.session.answer(self.desk.answer(question).await),
+                Step::Body(piece) => self.desk.body(piece).await,
+                Step::Note(note) => self.desk.note(note),
+                Step::StartTls => panic!("these sessions have TLS from the start, or never"),
+                Step::Idle { .. } => return,
+                Step::Close(ending) => {
+                    self.desk.closed(&self.session, ending);
+                    self.is_open = false;
                 }
-            },
-            Step::Close(ending) => {
-                desk.closed(&session, ending);
-                break;
             }
         }
     }
-    String::from_utf8(output).unwrap()
 }

@@ -1,6 +1,7 @@
 //! The office with real sessions of both protocols in front of it and a store in memory behind it.
 
 mod directory;
+mod faults;
 mod house;
 mod intake;
 mod login;
