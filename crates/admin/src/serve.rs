@@ -13,11 +13,11 @@ use tokio::net::{TcpListener, UnixListener};
 pub enum ServeError {
     /// The path does not fit into a socket address.
     #[error(
-        "{0} is too long for a Unix socket (at most 107 bytes); set admin.run_dir to a shorter folder"
+        "{0} is too long for a Unix socket (at most 107 bytes); set run_dir to a shorter folder"
     )]
     PathTooLong(PathBuf),
     /// Another process listens there.
-    #[error("{0} is in use by another process; stop it, or set admin.run_dir to another folder")]
+    #[error("{0} is in use by another process; stop it, or set run_dir to another folder")]
     InUse(PathBuf),
     /// The socket cannot be made.
     #[error("failed to listen on {path}")]

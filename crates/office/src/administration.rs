@@ -177,6 +177,15 @@ impl Administration {
         }
     }
 
+    /// The form in which two addresses that mean the same account are equal; a text that is no
+    /// address stays as it is.
+    pub fn comparable(&self, address: &str) -> String {
+        match address.parse::<Address>() {
+            Ok(address) => self.directory.canonical(&address).to_string(),
+            Err(_) => address.to_owned(),
+        }
+    }
+
     /// Removes an account with its mail.
     pub async fn remove_account(&self, address: &Address) -> Outcome<()> {
         let address = self.directory.canonical(address);

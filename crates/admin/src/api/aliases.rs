@@ -1,6 +1,6 @@
 //! `/v1/aliases`.
 
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::{delete, get};
 use axum::{Json, Router};
@@ -8,6 +8,7 @@ use cassmail_office::AliasLine;
 use serde::{Deserialize, Serialize};
 
 use super::accounts::Page;
+use super::request::{Asked, Body, Named};
 use super::{Answer, Api, field, page_size};
 
 pub(super) fn routes() -> Router<Api> {
@@ -39,7 +40,7 @@ struct Added {
     targets: Vec<String>,
 }
 
-async fn list(State(api): State<Api>, Query(page): Query<Page>) -> Answer<Json<Vec<Shown>>> {
+async fn list(State(api): State<Api>, Asked(page): Asked<Page>) -> Answer<Json<Vec<Shown>>> {
     let domain = field("domain", &page.domain)?;
     let after = page.after.map(|text| field("after", &text)).transpose()?;
     let lines = api
@@ -49,7 +50,7 @@ async fn list(State(api): State<Api>, Query(page): Query<Page>) -> Answer<Json<V
     Ok(Json(lines.into_iter().map(Shown::from).collect()))
 }
 
-async fn add(State(api): State<Api>, Json(added): Json<Added>) -> Answer<StatusCode> {
+async fn add(State(api): State<Api>, Body(added): Body<Added>) -> Answer<StatusCode> {
     let targets = added.targets.iter().map(|text| field("targets", text));
     let targets = targets.collect::<Answer<Vec<_>>>()?;
     api.administration
@@ -58,7 +59,7 @@ async fn add(State(api): State<Api>, Json(added): Json<Added>) -> Answer<StatusC
     Ok(StatusCode::CREATED)
 }
 
-async fn remove(State(api): State<Api>, Path(address): Path<String>) -> Answer<StatusCode> {
+async fn remove(State(api): State<Api>, Named(address): Named) -> Answer<StatusCode> {
     api.administration
         .remove_alias(&field("address", &address)?)
         .await?;

@@ -1,12 +1,13 @@
 //! `/v1/domains`.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::{get, put};
 use axum::{Json, Router};
 use cassmail_store::DomainEntry;
 use serde::{Deserialize, Serialize};
 
+use super::request::{Body, Named};
 use super::{Answer, Api, field};
 
 pub(super) fn routes() -> Router<Api> {
@@ -51,7 +52,7 @@ async fn list(State(api): State<Api>) -> Answer<Json<Vec<Shown>>> {
     Ok(Json(domains.into_iter().map(Shown::from).collect()))
 }
 
-async fn add(State(api): State<Api>, Json(added): Json<Added>) -> Answer<StatusCode> {
+async fn add(State(api): State<Api>, Body(added): Body<Added>) -> Answer<StatusCode> {
     let name = field("name", &added.name)?;
     let postmaster = added
         .postmaster
@@ -61,7 +62,7 @@ async fn add(State(api): State<Api>, Json(added): Json<Added>) -> Answer<StatusC
     Ok(StatusCode::CREATED)
 }
 
-async fn remove(State(api): State<Api>, Path(name): Path<String>) -> Answer<StatusCode> {
+async fn remove(State(api): State<Api>, Named(name): Named) -> Answer<StatusCode> {
     api.administration
         .remove_domain(field("name", &name)?)
         .await?;
@@ -70,8 +71,8 @@ async fn remove(State(api): State<Api>, Path(name): Path<String>) -> Answer<Stat
 
 async fn set_catch_all(
     State(api): State<Api>,
-    Path(name): Path<String>,
-    Json(catch_all): Json<CatchAll>,
+    Named(name): Named,
+    Body(catch_all): Body<CatchAll>,
 ) -> Answer<StatusCode> {
     let target = catch_all
         .target

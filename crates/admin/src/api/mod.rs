@@ -3,12 +3,15 @@
 mod accounts;
 mod aliases;
 mod domains;
+mod request;
 mod store;
 
 use std::str::FromStr;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::http::{Method, StatusCode, Uri};
 use cassmail_office::Administration;
 
 pub use store::{Report, StoreKeeper, Upkeep};
@@ -36,12 +39,33 @@ pub fn administration(
         .merge(accounts::routes())
         .merge(aliases::routes())
         .merge(store::routes())
+        .layer(DefaultBodyLimit::max(LARGEST_BODY))
         .with_state(Api {
             administration,
             keeper,
         });
-    Router::new().nest("/v1", api).merge(readings(figures))
+    Router::new()
+        .nest("/v1", api)
+        .merge(readings(figures))
+        .fallback(no_such_path)
+        .method_not_allowed_fallback(no_such_method)
 }
+
+async fn no_such_path(uri: Uri) -> Problem {
+    let text = format!(
+        "there is no {}; is this client of another version?",
+        uri.path()
+    );
+    Problem::new(StatusCode::NOT_FOUND, text)
+}
+
+async fn no_such_method(method: Method, uri: Uri) -> Problem {
+    let text = format!("{method} means nothing to {}", uri.path());
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, text)
+}
+
+/// An import of a thousand accounts with the longest passwords, each octet escaped, is smaller.
+const LARGEST_BODY: usize = 8 << 20;
 
 /// Reads a field, or says which one is wrong and what was expected.
 fn field<T>(name: &str, text: &str) -> Answer<T>

@@ -10,6 +10,7 @@ use axum::routing::post;
 use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 
+use super::request::Body;
 use super::{Answer, Api};
 use crate::problem::Problem;
 
@@ -46,7 +47,7 @@ struct Backup {
     folder: PathBuf,
 }
 
-async fn backup(State(api): State<Api>, Json(backup): Json<Backup>) -> Answer<Json<Report>> {
+async fn backup(State(api): State<Api>, Body(backup): Body<Backup>) -> Answer<Json<Report>> {
     if !backup.folder.is_absolute() {
         return Err(Problem::invalid("folder", "expected an absolute path"));
     }

@@ -1,0 +1,213 @@
+//! The administration of a store in memory, and requests to it.
+
+use std::future::Future;
+use std::path::Path;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{Method, Request, StatusCode, header};
+use cassmail_admin::{Problem, Readings, Report, StoreKeeper, Upkeep, administration};
+use cassmail_mail::UnixTime;
+use cassmail_office::{
+    Administration, Clock, Directory, DirectoryOptions, LocalPartCase, PasswordOptions, Passwords,
+};
+use cassmail_store::{Faulty, MemoryStore, Script, Store};
+use cassmail_telemetry::Metrics;
+use cassmail_wire::Moment;
+use http_body_util::BodyExt as _;
+use serde_json::{Value, json};
+use tower_service::Service as _;
+
+/// Stands still.
+struct StillClock;
+
+impl Clock for StillClock {
+    fn now(&self) -> Moment {
+        Moment::default()
+    }
+
+    fn wall(&self) -> UnixTime {
+        UnixTime::from_micros(1_700_000_000_000_000)
+    }
+
+    fn sleep(&self, _duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(std::future::ready(()))
+    }
+}
+
+/// Remembers where backups went; every second check finds something.
+#[derive(Default)]
+pub(crate) struct Keeper {
+    pub(crate) backups: Mutex<Vec<std::path::PathBuf>>,
+    pub(crate) is_ill: bool,
+}
+
+impl StoreKeeper for Keeper {
+    fn backup(&self, folder: &Path) -> Upkeep<'_> {
+        self.backups.lock().unwrap().push(folder.to_owned());
+        let report = Report {
+            is_well: true,
+            lines: vec!["2 segments copied".to_owned()],
+        };
+        Box::pin(std::future::ready(Ok(report)))
+    }
+
+    fn check(&self) -> Upkeep<'_> {
+        let outcome = if self.is_ill {
+            Err("the disk is gone".to_owned())
+        } else {
+            Ok(Report {
+                is_well: false,
+                lines: vec!["1 body is damaged".to_owned()],
+            })
+        };
+        Box::pin(std::future::ready(outcome))
+    }
+}
+
+/// What is administered, and the router that does it.
+pub(crate) struct House {
+    pub(crate) router: Router,
+    pub(crate) script: Script,
+    pub(crate) keeper: Arc<Keeper>,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) metrics: Arc<Metrics>,
+}
+
+/// An answer.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) kind: String,
+    pub(crate) text: String,
+}
+
+impl Answer {
+    /// The body as JSON.
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|_| panic!("{self:?}"))
+    }
+
+    /// The sentence of a problem, which has to be one.
+    pub(crate) fn problem(&self, status: u16) -> String {
+        assert_eq!(self.status, status, "{self:?}");
+        assert_eq!(self.kind, "application/problem+json", "{self:?}");
+        let problem: Problem = serde_json::from_str(&self.text).unwrap();
+        assert_eq!(problem.status, status);
+        assert_eq!(
+            problem.title,
+            self.status.canonical_reason().unwrap_or_default()
+        );
+        assert!(!problem.detail.is_empty() && !problem.detail.contains('\n'));
+        problem.detail
+    }
+}
+
+impl House {
+    /// Nothing is there yet.
+    pub(crate) fn empty() -> Self {
+        Self::kept_by(Keeper::default())
+    }
+
+    /// A house whose store has this keeper.
+    pub(crate) fn kept_by(keeper: Keeper) -> Self {
+        let script = Script::new();
+        let store: Arc<dyn Store> = Arc::new(Faulty::new(Arc::new(MemoryStore::new()), &script));
+        let options = DirectoryOptions {
+            local_part_case: LocalPartCase::Insensitive,
+            tag_separator: Some('+'),
+            postmaster: None,
+        };
+        let directory = Directory::new(Arc::clone(&store), options);
+        let passwords = PasswordOptions {
+            memory_kib: 8,
+            iterations: 1,
+            parallelism: 1,
+            workers: 2,
+            queue: 1,
+        };
+        let passwords = Arc::new(Passwords::new(&passwords).unwrap());
+        let office = Administration::new(
+            Arc::clone(&store),
+            directory,
+            passwords,
+            Arc::new(StillClock),
+        );
+        let metrics = Arc::new(Metrics::new());
+        let keeper = Arc::new(keeper);
+        let readings = Readings {
+            store: Arc::clone(&store),
+            metrics: Arc::clone(&metrics),
+        };
+        Self {
+            router: administration(office, keeper.clone(), readings),
+            script,
+            keeper,
+            store,
+            metrics,
+        }
+    }
+
+    /// `here.example` with bob and carol.
+    pub(crate) async fn furnished() -> Self {
+        let house = Self::empty();
+        house.domain("here.example").await;
+        house.account("bob@here.example").await;
+        house.account("carol@here.example").await;
+        house
+    }
+
+    pub(crate) async fn domain(&self, name: &str) {
+        let made = self.post("/v1/domains", &json!({ "name": name })).await;
+        assert_eq!(made.status, 201, "{made:?}");
+    }
+
+    pub(crate) async fn account(&self, address: &str) {
+        let body = json!({ "address": address, "password": "open sesame" });
+        let made = self.post("/v1/accounts", &body).await;
+        assert_eq!(made.status, 201, "{made:?}");
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        self.send(Method::GET, path, "").await
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Answer {
+        self.send(Method::POST, path, &body.to_string()).await
+    }
+
+    pub(crate) async fn put(&self, path: &str, body: &Value) -> Answer {
+        self.send(Method::PUT, path, &body.to_string()).await
+    }
+
+    pub(crate) async fn delete(&self, path: &str) -> Answer {
+        self.send(Method::DELETE, path, "").await
+    }
+
+    /// Sends a body as it is, as JSON.
+    pub(crate) async fn send(&self, method: Method, path: &str, body: &str) -> Answer {
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(header::CONTENT_TYPE, "application/json");
+        self.call(request.body(Body::from(body.to_owned())).unwrap())
+            .await
+    }
+
+    /// Sends any request.
+    pub(crate) async fn call(&self, request: Request<Body>) -> Answer {
+        let answer = self.router.clone().call(request).await.unwrap();
+        let status = answer.status();
+        let kind = answer.headers().get(header::CONTENT_TYPE);
+        let kind = kind.map(|kind| kind.to_str().unwrap().to_owned());
+        let body = answer.into_body().collect().await.unwrap().to_bytes();
+        Answer {
+            status,
+            kind: kind.unwrap_or_default(),
+            text: String::from_utf8(body.to_vec()).unwrap(),
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! The admin API: through the router without a socket, and on a Unix socket.
+
+mod accounts;
+mod aliases;
+mod domains;
+mod house;
+mod problems;
+mod readings;
+mod socket;
+mod store;
