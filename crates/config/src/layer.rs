@@ -121,6 +121,14 @@ pub struct Loaded {
     pub(crate) layer: Layer,
 }
 
+impl Loaded {
+    /// Where the value of a setting stands: `FILE:LINE`, the name of a variable, or `default`.
+    pub fn place(&self, key: &str) -> String {
+        let placed = self.layer.values.get(key);
+        placed.map_or_else(String::new, |placed| placed.origin.to_string())
+    }
+}
+
 /// Loads the defaults, on top of them a file (its name and its text), then those variables of the
 /// environment that begin with `CASSMAIL_`.
 ///

@@ -28,7 +28,7 @@ pub fn check(loaded: &Loaded) -> Result<Vec<Advice>, Problems> {
     let faults = checks.into_iter().flatten();
     let mut problems: Vec<Problem> = faults
         .map(|Fault { key, text }| Problem {
-            place: place_of_value(loaded, key),
+            place: loaded.place(key),
             key: key.to_owned(),
             text,
         })
@@ -39,11 +39,6 @@ pub fn check(loaded: &Loaded) -> Result<Vec<Advice>, Problems> {
     } else {
         Err(Problems(problems))
     }
-}
-
-fn place_of_value(loaded: &Loaded, key: &str) -> String {
-    let placed = loaded.layer.values.get(key);
-    placed.map_or_else(String::new, |placed| placed.origin.to_string())
 }
 
 struct Fault {
