@@ -4,9 +4,12 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::exit::{Failure, HELP, Outcome};
+use crate::settings::Given;
+
 /// Takes mail by SMTP, keeps it, and gives it out by POP3.
 #[derive(Debug, Parser)]
-#[command(name = "cassmail", version, about, disable_help_subcommand = true)]
+#[command(name = "cassmail", version, disable_help_subcommand = true, after_help = HELP)]
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) which: Which,
@@ -21,8 +24,24 @@ pub(crate) struct Which {
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
     /// The data folder of the service that is meant [default: the configuration's]
-    #[arg(long, global = true, value_name = "DIR", conflicts_with = "config")]
+    #[arg(long, global = true, value_name = "DIR")]
     pub(crate) data: Option<PathBuf>,
+}
+
+impl Which {
+    /// What this replaces of the settings.
+    pub(crate) fn given(&self) -> Vec<Given> {
+        self.data.iter().map(|_| Given::Data).collect()
+    }
+
+    /// Clap sees a conflict only where both stand on the same side of the command.
+    pub(crate) fn check(&self) -> Outcome {
+        if self.config.is_some() && self.data.is_some() {
+            let text = "--config and --data cannot be used together; set data_dir in the file";
+            return Err(Failure::usage(text));
+        }
+        Ok(())
+    }
 }
 
 #[derive(Debug, Subcommand)]

@@ -1,6 +1,17 @@
-//! Exit codes, after sysexits.
+//! Exit codes, after sysexits; [`HELP`] says them to users.
 
 use std::process::ExitCode;
+
+/// The end of `--help`.
+pub(crate) const HELP: &str = "\
+Exit codes:
+   0  done
+   1  refused, or only a part was done; the message says what
+   2  the command line is wrong
+  69  the service or the store cannot be reached or opened, or a port is in use
+  70  the service ended because of a fault of its own
+  77  this user may not do it
+  78  the configuration is wrong";
 
 /// What a command could not do, with the code it ends with.
 #[derive(Debug)]
@@ -74,9 +85,17 @@ impl Failure {
         }
     }
 
-    /// One line with all causes.
+    /// The same failure, with what it is about (and a colon) in front.
+    pub(crate) fn about(self, what: &str) -> Self {
+        Self {
+            code: self.code,
+            error: anyhow::anyhow!("{what} {:#}", self.error),
+        }
+    }
+
+    /// A line with all causes; one for each problem of a configuration.
     pub(crate) fn line(&self) -> String {
-        format!("error: {:#}", self.error)
+        format!("error: {:#}", self.error).replace('\n', "\nerror: ")
     }
 
     /// The code to end with.

@@ -36,15 +36,19 @@ fn main() -> ExitCode {
 
 fn run(cli: Cli) -> Outcome {
     let which = cli.which;
+    which.check()?;
     match cli.command {
         Command::Serve(how) => runtime()?.block_on(serve::serve(&which, how)),
         Command::Config(command) => commands::config::run(&which, command),
         Command::Domain(command) => place::with_client(&runtime()?, &which, async |client| {
             commands::directory::domain(client, command).await
         }),
-        Command::Account(command) => place::with_client(&runtime()?, &which, async |client| {
-            commands::directory::account(client, command).await
-        }),
+        Command::Account(command) => {
+            commands::directory::check(&command)?;
+            place::with_client(&runtime()?, &which, async |client| {
+                commands::directory::account(client, command).await
+            })
+        }
         Command::Alias(command) => place::with_client(&runtime()?, &which, async |client| {
             commands::directory::alias(client, command).await
         }),

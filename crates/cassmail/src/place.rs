@@ -1,7 +1,8 @@
 //! Which service or store a command means, and how it is reached: over the socket of the running
 //! service, else by opening the store in this process.
 
-use std::os::unix::fs::MetadataExt as _;
+use std::io;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -14,7 +15,7 @@ use tokio::runtime::Runtime;
 
 use crate::cli::Which;
 use crate::exit::{Failure, Outcome};
-use crate::{settings, wiring};
+use crate::{print, settings, wiring};
 
 /// Calls `work` with a client of the service that is meant, or of its store.
 pub(crate) fn with_client(
@@ -28,13 +29,18 @@ pub(crate) fn with_client(
     if std::os::unix::net::UnixStream::connect(&socket).is_ok() {
         return runtime.block_on(work(&Client::Socket(socket)));
     }
-    check_owner(&settings.identity.data_dir)?;
     if settings.store.kind == StoreKind::Memory {
         return Err(Failure::unavailable(anyhow::anyhow!(
-            "no service answers on {}, and a store in memory is nowhere else",
+            "no service answers on {}, and a store in memory is nowhere else; start it with: \
+             cassmail serve",
             socket.display()
         )));
     }
+    let folder = &settings.identity.data_dir;
+    if !folder.exists() {
+        print::remark(format!("{} is not there, it is made", folder.display()));
+    }
+    prepare(folder)?;
     let opened = wiring::open_store(settings)?;
     let done = runtime.block_on(in_process(settings, &opened, work));
     let closed = runtime.block_on(opened.store.close());
@@ -58,6 +64,42 @@ async fn in_process(
     work(&Client::InProcess(router)).await
 }
 
+/// Makes a folder that is not there, for this user alone; refuses one that is another user's or that
+/// this user cannot write in.
+pub(crate) fn prepare(folder: &Path) -> Outcome {
+    check_owner(folder)?;
+    let mut builder = std::fs::DirBuilder::new();
+    if let Err(error) = builder.recursive(true).mode(0o700).create(folder) {
+        return Err(cannot("make", folder, error));
+    }
+    match tempfile::tempfile_in(folder) {
+        // A full disk is the store's to handle: removal has to work on it.
+        Err(error) if is_refusal(&error) => Err(cannot("write in", folder, error)),
+        _ => Ok(()),
+    }
+}
+
+fn is_refusal(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem
+    )
+}
+
+fn cannot(what: &str, folder: &Path, error: io::Error) -> Failure {
+    let path = folder.display();
+    let user = name_of(rustix::process::geteuid().as_raw());
+    if is_refusal(&error) {
+        Failure::no_permission(format!(
+            "failed to {what} the folder {path}: {error}; make it for this user with: install -d \
+             -m 700 -o {user} {path}, or name another one"
+        ))
+    } else {
+        let error = anyhow::Error::new(error);
+        Failure::unavailable(error.context(format!("failed to {what} the folder {path}")))
+    }
+}
+
 /// Refuses to open another user's store, so that no file in it belongs to the wrong user when the
 /// service wants it. A folder that is not there yet will be ours.
 pub(crate) fn check_owner(folder: &Path) -> Outcome {
@@ -75,7 +117,7 @@ pub(crate) fn check_owner(folder: &Path) -> Outcome {
     )))
 }
 
-/// The user's name in /etc/passwd, else the number.
+/// The user's name in /etc/passwd, else the number as sudo takes it.
 fn name_of(uid: u32) -> String {
     let users = std::fs::read_to_string("/etc/passwd").context("failed to read /etc/passwd");
     let users = users.unwrap_or_default();
@@ -84,5 +126,5 @@ fn name_of(uid: u32) -> String {
         let name = fields.next()?;
         (fields.nth(1)?.parse() == Ok(uid)).then(|| name.to_owned())
     });
-    named.unwrap_or_else(|| uid.to_string())
+    named.unwrap_or_else(|| format!("'#{uid}'"))
 }

@@ -1,13 +1,17 @@
 //! Data to standard output, everything else to standard error.
+//!
+//! Who has read enough closes the pipe, as `head` does: what is left is not printed, and that is no
+//! fault of the command.
+
+use std::fmt::Display;
+use std::io::Write as _;
 
 /// Prints a line of data.
-#[expect(clippy::print_stdout, reason = "this is what commands print")]
-pub(crate) fn data(line: impl std::fmt::Display) {
-    println!("{line}");
+pub(crate) fn data(line: impl Display) {
+    let _ = writeln!(std::io::stdout(), "{line}");
 }
 
 /// Prints a line for the person in front of the terminal.
-#[expect(clippy::print_stderr, reason = "this is what commands say")]
-pub(crate) fn remark(line: impl std::fmt::Display) {
-    eprintln!("{line}");
+pub(crate) fn remark(line: impl Display) {
+    let _ = writeln!(std::io::stderr(), "{line}");
 }

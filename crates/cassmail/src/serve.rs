@@ -6,9 +6,9 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use axum::Router;
 use cassmail_admin::{Readings, administration, bind_socket, readings, serve_socket, serve_tcp};
-use cassmail_config::{Listener, LogFormat, Role, Settings, StoreKind};
+use cassmail_config::{Listener, Loaded, LogFormat, Role, Settings, StoreKind};
 use cassmail_net::{
-    Certificates, Clock, Inherited, ListenerSpec, Network, Server, TlsService, TlsUse,
+    Certificates, Clock, Inherited, ListenError, ListenerSpec, Network, Server, TlsService, TlsUse,
 };
 use cassmail_store::{Health, Store};
 use cassmail_telemetry::{Metrics, Protocol, chain, event, logs, panics};
@@ -19,6 +19,7 @@ use crate::cli::{Serve, Which};
 use crate::dev::{self, Folder, Ports};
 use crate::exit::{Failure, Outcome};
 use crate::reception::{Count, Pop3Reception, SmtpReception};
+use crate::settings::Given;
 use crate::wiring::{self, Office, OpenStore, TlsThere};
 use crate::{place, settings};
 
@@ -26,6 +27,7 @@ use crate::{place, settings};
 pub(crate) async fn serve(which: &Which, how: Serve) -> Outcome {
     let mode = Mode::choose(which, &how)?;
     let mut loaded = settings::load(which)?;
+    mode.check(&loaded.settings)?;
     mode.adjust(&mut loaded.settings, &how);
     if let Some(kind) = &how.store {
         loaded.settings.store.kind = match kind.as_str() {
@@ -37,10 +39,13 @@ pub(crate) async fn serve(which: &Which, how: Serve) -> Outcome {
             }
         };
     }
+    let mut given = which.given();
     if let Some(level) = how.log {
         loaded.settings.log.level = level;
+        given.push(Given::Log);
     }
-    let advice = cassmail_config::check(&loaded).map_err(Failure::configuration)?;
+    let advice = settings::check(&loaded, &given)?;
+    let certificates = mode.certificates(&loaded)?;
     let settings = loaded.settings;
 
     let metrics = Arc::new(Metrics::new());
@@ -48,9 +53,12 @@ pub(crate) async fn serve(which: &Which, how: Serve) -> Outcome {
     panics::watch(metrics.panics());
     give_advice(&settings, &advice, &mode);
 
-    place::check_owner(&settings.identity.data_dir)?;
+    place::prepare(&settings.identity.data_dir)?;
+    if let Some(folder) = &settings.identity.run_dir {
+        place::prepare(folder)?;
+    }
     let opened = wiring::open_store(&settings)?;
-    let served = serve_store(&settings, &mode, &opened, &metrics).await;
+    let served = serve_store(&settings, &mode, &opened, certificates, &metrics).await;
     tracing::info!(event = event::SERVICE_STOPPING, "closing the store");
     let closed = opened.store.close().await;
     tracing::info!(event = event::SERVICE_STOPPING, "the store is closed");
@@ -99,6 +107,8 @@ impl Mode {
             listener("pop3s", Role::Pop3s, ports.pop3s()),
         ];
         settings.admin.readings = Some(ports.admin());
+        settings.tls.certificate = None;
+        settings.tls.key = None;
         folder.path().clone_into(&mut settings.identity.data_dir);
         settings.identity.run_dir = None;
         settings.identity.hostname = "localhost".parse().ok();
@@ -111,20 +121,52 @@ impl Mode {
         settings.embedded.low_water = cassmail_config::ByteSize(64 << 20);
     }
 
-    fn certificates(&self, settings: &Settings) -> Outcome<Option<Certificates>> {
+    /// Development mode has passwords that everybody knows, so nobody else may reach it: what asks
+    /// for more is refused, not ignored.
+    fn check(&self, settings: &Settings) -> Outcome {
+        let Self::Development { .. } = self else {
+            return Ok(());
+        };
+        let defaults = cassmail_config::load(None, []).map_err(Failure::configuration)?;
+        let of_the_user = |listener: &&Listener| !defaults.settings.listeners.contains(listener);
+        let own = settings.listeners.iter().filter(of_the_user);
+        let mut asked = own
+            .flat_map(|listener| &listener.addresses)
+            .chain(settings.admin.readings.as_ref());
+        match asked.find(|address| !address.ip().is_loopback()) {
+            None => Ok(()),
+            Some(address) => Err(Failure::usage(format!(
+                "serve --dev listens on the loopback alone, but the configuration asks for \
+                 {address}; leave that out (development mode has listeners of its own), or leave \
+                 --dev out"
+            ))),
+        }
+    }
+
+    /// Sockets that systemd has opened; in development mode they might be open to everybody.
+    fn inherited(&self) -> Outcome<Vec<Inherited>> {
         match self {
-            Self::Production => wiring::certificates(settings),
+            Self::Production => Inherited::take().map_err(|error| {
+                Failure::unavailable(anyhow::anyhow!("failed to {}", chain(&error)))
+            }),
+            Self::Development { .. } => Ok(Vec::new()),
+        }
+    }
+
+    fn certificates(&self, loaded: &Loaded) -> Outcome<Option<Certificates>> {
+        match self {
+            Self::Production => settings::certificates(loaded),
             Self::Development { .. } => dev::certificates().map(Some),
         }
     }
 }
 
 fn start_logs(settings: &Settings, metrics: &Metrics) -> Outcome<logs::LogGuard> {
-    let level = logs::parse_level(&settings.log.level).context("log.level");
     let format = match settings.log.format {
         LogFormat::Human => logs::Format::Human,
         LogFormat::Json => logs::Format::Json,
     };
+    let level = logs::parse_level(&settings.log.level).context("log.level");
     let level = level.map_err(Failure::configuration)?;
     logs::start(format, level, metrics.log_lines_dropped()).map_err(Failure::software)
 }
@@ -159,6 +201,7 @@ async fn serve_store(
     settings: &Settings,
     mode: &Mode,
     opened: &OpenStore,
+    certificates: Option<Certificates>,
     metrics: &Arc<Metrics>,
 ) -> Outcome {
     let clock = Clock::system();
@@ -168,18 +211,19 @@ async fn serve_store(
         Mode::Production => advise_about_domains(&office).await?,
     }
 
-    let certificates = mode.certificates(settings)?;
+    // Before anybody can see that we are there: who then ends us gets an orderly end.
+    let mut signals = Signals::listen()?;
     let mut server = Server::new(wiring::server_options(settings, &clock)?);
     listen(
         &mut server,
         settings,
+        mode.inherited()?,
         &office,
         certificates.as_ref(),
         metrics,
     )?;
     let administrators = Administrators::start(settings, &office, opened, metrics)?;
 
-    let mut signals = Signals::listen()?;
     if let Mode::Development { ports, folder } = mode {
         dev::introduce(*ports, folder);
     }
@@ -220,12 +264,12 @@ async fn advise_about_domains(office: &Office) -> Outcome {
 fn listen(
     server: &mut Server,
     settings: &Settings,
+    mut inherited: Vec<Inherited>,
     office: &Office,
     certificates: Option<&Certificates>,
     metrics: &Arc<Metrics>,
 ) -> Outcome {
     let hostname = settings::hostname(settings);
-    let mut inherited = Inherited::take().map_err(Failure::unavailable)?;
     let there = if certificates.is_some() {
         TlsThere::Yes
     } else {
@@ -240,7 +284,11 @@ fn listen(
         };
         let Some(tls) = tls_use(listener.role, protocol, certificates)? else {
             let text = "a listener is left out: it needs a certificate";
-            tracing::warn!(event = event::SERVICE_ADVICE, listener = %listener.name, "{text}");
+            tracing::warn!(
+                event = event::SERVICE_ADVICE,
+                listener = listener.name,
+                "{text}"
+            );
             continue;
         };
         let of_listener = |socket: &mut Inherited| socket.name == listener.name;
@@ -280,9 +328,17 @@ fn listen(
                 server.listen(spec, &Arc::new(Pop3Reception { counter, options }))
             }
         };
-        opened.map_err(Failure::unavailable)?;
+        opened.map_err(|error| not_listening(&error))?;
     }
     Ok(())
+}
+
+fn not_listening(error: &ListenError) -> Failure {
+    let text = format!("failed to {}", chain(error));
+    match error {
+        ListenError::NotAllowed { .. } => Failure::no_permission(text),
+        _ => Failure::unavailable(anyhow::Error::msg(text)),
+    }
 }
 
 /// From when on a listener speaks TLS; none when it cannot be without.

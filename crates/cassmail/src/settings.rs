@@ -3,11 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use cassmail_config::{Loaded, Settings};
+use cassmail_config::{Loaded, Problem, Settings};
 use cassmail_mail::Domain;
+use cassmail_net::Certificates;
 
 use crate::cli::Which;
 use crate::exit::{Failure, Outcome};
+use crate::wiring;
 
 /// Loads what `--config` names, else the defaults; `--data` replaces the data folder.
 pub(crate) fn load(which: &Which) -> Outcome<Loaded> {
@@ -23,6 +25,76 @@ pub(crate) fn load(which: &Which) -> Outcome<Loaded> {
         loaded.settings.identity.run_dir = None;
     }
     Ok(loaded)
+}
+
+/// What of the settings was given on the command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Given {
+    /// The data folder.
+    Data,
+    /// The level of the log.
+    Log,
+}
+
+/// Checks settings against each other; gives advice.
+pub(crate) fn check(loaded: &Loaded, given: &[Given]) -> Outcome<Vec<String>> {
+    cassmail_config::check(loaded).map_err(|mut problems| {
+        problems
+            .0
+            .iter_mut()
+            .for_each(|problem| blame(problem, given));
+        if problems
+            .0
+            .iter()
+            .all(|problem| problem.place.starts_with("--"))
+        {
+            Failure::usage(problems.to_string())
+        } else {
+            Failure::configuration(problems)
+        }
+    })
+}
+
+/// Names the option where the value came from one.
+fn blame(problem: &mut Problem, given: &[Given]) {
+    let place = match problem.key.as_str() {
+        "log.level" if given.contains(&Given::Log) => "--log",
+        "data_dir" if given.contains(&Given::Data) => {
+            // The remedy for a file is none for a folder that replaces the file's.
+            let text = problem.text.split(';').next().unwrap_or_default();
+            problem.text = format!(
+                "{text}; name a shorter one, or set data_dir and run_dir in a file for --config"
+            );
+            "--data"
+        }
+        _ => return,
+    };
+    place.clone_into(&mut problem.place);
+    problem.key.clear();
+}
+
+/// Loads the certificates that are configured, if any are; says which setting is wrong.
+pub(crate) fn certificates(loaded: &Loaded) -> Outcome<Option<Certificates>> {
+    let about = |key: &str| format!("{}: {key}:", loaded.place(key));
+    let tls = &loaded.settings.tls;
+    if let Some(path) = &tls.certificate {
+        let opened = std::fs::File::open(path);
+        let expected = || {
+            format!(
+                "expected a certificate in PEM form; failed to read {}",
+                path.display()
+            )
+        };
+        opened
+            .with_context(expected)
+            .map_err(|error| Failure::configuration(error).about(&about("tls.certificate")))?;
+    }
+    if let Some(path) = &tls.key {
+        cassmail_config::check_secret_file(path)
+            .map_err(|error| Failure::configuration(error).about(&about("tls.key")))?;
+    }
+    wiring::certificates(&loaded.settings)
+        .map_err(|failure| failure.about(&format!("{} failed to", about("tls.certificate"))))
 }
 
 fn read(path: &Path) -> Outcome<String> {

@@ -1,9 +1,9 @@
 //! `config`: the defaults, a check, what is in effect.
 
-use cassmail_config::{DEFAULT, Shown, check, show};
+use cassmail_config::{DEFAULT, Shown, show};
 
 use crate::cli::{Config, Which};
-use crate::exit::{Failure, Outcome};
+use crate::exit::Outcome;
 use crate::{print, settings, wiring};
 
 /// Runs a `config` command.
@@ -12,8 +12,8 @@ pub(crate) fn run(which: &Which, command: Config) -> Outcome {
         Config::Default => print::data(DEFAULT.trim_end()),
         Config::Check => {
             let loaded = settings::load(which)?;
-            let advice = check(&loaded).map_err(Failure::configuration)?;
-            wiring::certificates(&loaded.settings)?;
+            let advice = settings::check(&loaded, &which.given())?;
+            settings::certificates(&loaded)?;
             wiring::server_options(&loaded.settings, &cassmail_net::Clock::system())?;
             for advice in advice {
                 print::remark(format!("advice: {advice}"));

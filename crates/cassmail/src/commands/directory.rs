@@ -1,6 +1,6 @@
 //! `domain`, `account`, `alias`: clients of the admin API.
 
-use std::io::BufRead as _;
+use std::io::Read as _;
 use std::path::Path;
 
 use axum::http::Method;
@@ -8,7 +8,7 @@ use cassmail_admin::{Client, ClientError};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
-use super::password::{Source, read_password};
+use super::password::Source;
 use crate::cli::{Account, Alias, Domain};
 use crate::exit::{Failure, Outcome};
 use crate::print;
@@ -48,6 +48,16 @@ pub(crate) async fn domain(client: &Client, command: Domain) -> Outcome {
     Ok(())
 }
 
+/// Refuses what cannot be done whatever the store says, before one is opened.
+pub(crate) fn check(command: &Account) -> Outcome {
+    match command {
+        Account::Add { password_stdin, .. } | Account::Passwd { password_stdin, .. } => {
+            Source::of(*password_stdin).check()
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Runs an `account` command.
 pub(crate) async fn account(client: &Client, command: Account) -> Outcome {
     match command {
@@ -55,7 +65,7 @@ pub(crate) async fn account(client: &Client, command: Account) -> Outcome {
             address,
             password_stdin,
         } => {
-            let password = read_password(Source::of(password_stdin))?;
+            let password = Source::of(password_stdin).read()?;
             let body = json!({ "address": address, "password": password.expose() });
             send(client, Method::POST, "/v1/accounts", &body).await?;
         }
@@ -64,7 +74,7 @@ pub(crate) async fn account(client: &Client, command: Account) -> Outcome {
             address,
             password_stdin,
         } => {
-            let password = read_password(Source::of(password_stdin))?;
+            let password = Source::of(password_stdin).read()?;
             let body = json!({ "password": password.expose() });
             let path = path("/v1/accounts", &address, "/password");
             send(client, Method::PUT, &path, &body).await?;
@@ -139,7 +149,9 @@ async fn list_aliases(client: &Client, domain: Option<String>) -> Outcome {
     for found in &catch_alls {
         let name = text(&found["name"]);
         if let (true, Some(target)) = (
-            domain.as_deref().is_none_or(|wanted| wanted == name),
+            domain
+                .as_deref()
+                .is_none_or(|wanted| wanted.to_lowercase() == name),
             found["catch_all"].as_str(),
         ) {
             print::data(format!("@{name}\t{target}"));
@@ -199,68 +211,104 @@ async fn domains(client: &Client) -> Outcome<Vec<Value>> {
 /// Sends the lines in batches; every line that is refused is named, the others are done.
 async fn import(client: &Client, file: &Path) -> Outcome {
     const BATCH: usize = 1000;
-    let lines = read_lines(file)?;
-    let (mut made, mut failed) = (0_usize, 0_usize);
-    let mut waiting: Vec<(usize, Value)> = Vec::new();
-    for (number, line) in lines
-        .iter()
-        .enumerate()
-        .map(|(index, line)| (index + 1, line))
-    {
+    let mut tally = Tally::of(file);
+    let mut accounts = Vec::new();
+    for (index, line) in read_lines(file)?.iter().enumerate() {
         match parse_line(line) {
             Ok(None) => {}
-            Ok(Some(account)) => waiting.push((number, account)),
-            Err(why) => {
-                failed += 1;
-                print::remark(format!("{}:{number}: {why}", file.display()));
-            }
+            Ok(Some(account)) => accounts.push((index + 1, account)),
+            Err(why) => tally.refuse(index + 1, why),
         }
-        if waiting.len() == BATCH || number == lines.len() {
-            let (numbers, batch): (Vec<_>, Vec<_>) =
-                std::mem::take(&mut waiting).into_iter().unzip();
-            let done = send(client, Method::POST, "/v1/accounts/import", &json!(batch)).await?;
-            let done = done.as_array().map(Vec::as_slice).unwrap_or_default();
-            for (number, outcome) in numbers.iter().zip(done) {
-                match outcome["problem"].as_str() {
-                    None => made += 1,
-                    Some(why) => {
-                        failed += 1;
-                        print::remark(format!("{}:{number}: {why}", file.display()));
-                    }
-                }
+    }
+    for batch in accounts.chunks(BATCH) {
+        let (numbers, batch): (Vec<usize>, Vec<&Value>) = batch
+            .iter()
+            .map(|(number, account)| (*number, account))
+            .unzip();
+        let sent = send(client, Method::POST, "/v1/accounts/import", &json!(batch)).await;
+        let done = sent.map_err(|failure| tally.broken_off(&numbers, failure))?;
+        let done = done.as_array().map(Vec::as_slice).unwrap_or_default();
+        for (number, outcome) in numbers.iter().zip(done) {
+            match outcome["problem"].as_str() {
+                None => tally.made += 1,
+                Some(why) => tally.refuse(*number, why),
             }
         }
     }
-    print::remark(format!("{made} accounts made, {failed} lines refused"));
-    if failed == 0 {
-        Ok(())
-    } else {
-        Err(Failure::failed(anyhow::anyhow!("not all were made")))
+    tally.end()
+}
+
+/// What became of the lines of an import.
+struct Tally<'a> {
+    file: std::path::Display<'a>,
+    made: usize,
+    refused: usize,
+}
+
+impl<'a> Tally<'a> {
+    fn of(file: &'a Path) -> Self {
+        Self {
+            file: file.display(),
+            made: 0,
+            refused: 0,
+        }
+    }
+
+    fn refuse(&mut self, number: usize, why: &str) {
+        self.refused += 1;
+        print::remark(format!("{}:{number}: {why}", self.file));
+    }
+
+    /// The service went away in the middle of some lines.
+    fn broken_off(&self, numbers: &[usize], failure: Failure) -> Failure {
+        let first = numbers.first().copied().unwrap_or_default();
+        let last = numbers.last().copied().unwrap_or_default();
+        failure.about(&format!(
+            "{}: {} accounts were made from the lines before {first}; lines {first} to {last} may \
+             have been done, later ones were not; import again, what is there stays as it is:",
+            self.file, self.made
+        ))
+    }
+
+    fn end(self) -> Outcome {
+        let Self {
+            file,
+            made,
+            refused,
+        } = self;
+        print::remark(format!("{made} accounts made, {refused} lines refused"));
+        if refused == 0 {
+            return Ok(());
+        }
+        Err(Failure::failed(anyhow::anyhow!(
+            "{file}: the lines named above made no account; mend them and import them again"
+        )))
     }
 }
 
-fn read_lines(file: &Path) -> Outcome<Vec<String>> {
-    let failed = |error: std::io::Error| {
-        Failure::failed(
-            anyhow::Error::new(error).context(format!("failed to read {}", file.display())),
-        )
+/// The lines of a file, those that are no text as well: they are refused one by one.
+fn read_lines(file: &Path) -> Outcome<Vec<Vec<u8>>> {
+    let mut octets = Vec::new();
+    let read = if file == Path::new("-") {
+        std::io::stdin().lock().read_to_end(&mut octets)
+    } else {
+        std::fs::File::open(file).and_then(|mut file| file.read_to_end(&mut octets))
     };
-    if file == Path::new("-") {
-        return std::io::stdin()
-            .lock()
-            .lines()
-            .collect::<Result<_, _>>()
-            .map_err(failed);
-    }
-    Ok(std::fs::read_to_string(file)
-        .map_err(failed)?
-        .lines()
-        .map(str::to_owned)
+    read.map_err(|error| {
+        let error = anyhow::Error::new(error);
+        Failure::failed(error.context(format!("failed to read {}", file.display())))
+    })?;
+    // Spreadsheets write a byte order mark, which is no part of the first address.
+    let text = octets.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&octets);
+    Ok(text
+        .split(|&octet| octet == b'\n')
+        .map(<[u8]>::to_vec)
         .collect())
 }
 
 /// An account of an import line; none for an empty line or a comment.
-fn parse_line(line: &str) -> Result<Option<Value>, &'static str> {
+fn parse_line(line: &[u8]) -> Result<Option<Value>, &'static str> {
+    let line = std::str::from_utf8(line).map_err(|_| "expected text in UTF-8")?;
     let line = line.trim_end_matches('\r');
     if line.trim().is_empty() || line.starts_with('#') {
         return Ok(None);
@@ -305,7 +353,7 @@ mod tests {
 
     #[test]
     fn an_import_line_is_an_address_and_a_password_or_a_hash() {
-        let parsed = |line| parse_line(line).unwrap();
+        let parsed = |line: &str| parse_line(line.as_bytes()).unwrap();
         assert_eq!(
             parsed("a@b.example,x,y z\r"),
             Some(json!({"address": "a@b.example", "password": "x,y z"}))
@@ -318,6 +366,7 @@ mod tests {
         );
         assert_eq!(parsed("  "), None);
         assert_eq!(parsed("# comment"), None);
-        assert!(parse_line("a@b.example").is_err());
+        assert!(parse_line(b"a@b.example").is_err());
+        assert!(parse_line(b"a@b.example,\xe9").is_err());
     }
 }

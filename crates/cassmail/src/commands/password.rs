@@ -27,17 +27,23 @@ impl Source {
             Self::Terminal
         }
     }
-}
 
-/// Reads a password.
-pub(crate) fn read_password(source: Source) -> Outcome<Secret> {
-    let is_terminal = std::io::stdin().is_terminal();
-    match source {
-        Source::StandardInput => read_line(),
-        Source::Terminal if !is_terminal => Err(Failure::usage(
+    /// Refuses to ask where nobody is.
+    pub(crate) fn check(self) -> Outcome {
+        if self == Self::StandardInput || std::io::stdin().is_terminal() {
+            return Ok(());
+        }
+        Err(Failure::usage(
             "standard input is no terminal to ask for a password; give it with --password-stdin",
-        )),
-        Source::Terminal => ask_twice(),
+        ))
+    }
+
+    /// Reads a password.
+    pub(crate) fn read(self) -> Outcome<Secret> {
+        match self {
+            Self::StandardInput => read_line(),
+            Self::Terminal => ask_twice(),
+        }
     }
 }
 
