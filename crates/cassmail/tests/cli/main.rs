@@ -1,0 +1,8 @@
+//! The binary as it is typed: what it prints, what it says, and the code it ends with.
+
+mod config;
+mod directory;
+mod import;
+mod run;
+mod serve;
+mod usage;
