@@ -14,7 +14,7 @@ const RULES: [(&str, &[&str], &[&str]); 17] = [
     ("cassmail-wire", &["mail"], RUNTIMES),
     ("cassmail-smtp", &["mail", "wire"], RUNTIMES),
     ("cassmail-pop3", &["mail", "wire"], RUNTIMES),
-    ("cassmail-store", &["mail"], &["tokio", "fjall", "scylla"]),
+    ("cassmail-store", &["mail"], &["fjall", "scylla"]),
     (
         "cassmail-store-contract",
         &["mail", "store"],
@@ -42,7 +42,7 @@ const RULES: [(&str, &[&str], &[&str]); 17] = [
     ),
     (
         "cassmail-config",
-        &[],
+        &["mail"],
         &["tokio", "fjall", "scylla", "axum", "rustls"],
     ),
     (
@@ -87,7 +87,8 @@ const RUNTIMES: &[&str] = &[
 ];
 
 /// Licences that may be linked into the binary.
-const LICENCES: [&str; 11] = [
+const LICENCES: [&str; 13] = [
+    "0BSD",
     "Apache-2.0",
     "Apache-2.0 WITH LLVM-exception",
     "MIT",
@@ -95,6 +96,7 @@ const LICENCES: [&str; 11] = [
     "ISC",
     "BSD-2-Clause",
     "BSD-3-Clause",
+    "BSL-1.0",
     "Zlib",
     "Unicode-3.0",
     "Unlicense",
@@ -102,7 +104,17 @@ const LICENCES: [&str; 11] = [
 ];
 
 /// Crates that may be there in two versions, each with its reason.
-const TWICE: [(&str, &str); 0] = [];
+const TWICE: [(&str, &str); 3] = [
+    ("getrandom", "ring, below rustls, has the older one"),
+    (
+        "hashbrown",
+        "fjall's dashmap and quick_cache have older ones",
+    ),
+    (
+        "syn",
+        "only at build time: fjall's enum_dispatch has the older one",
+    ),
+];
 
 /// What breaks the rules.
 pub(super) fn faults() -> Result<Vec<String>> {
