@@ -1,7 +1,7 @@
 //! The admin API: HTTP with JSON, and the readings that monitoring asks for.
 //!
-//! Two routers. [`readings`] has `/healthz`, `/readyz` and `/metrics`, can change nothing, and may be
-//! shown on a TCP port. [`administration`] has those and `/v1/...`, and is served only on a Unix
+//! Two routers. [`readings`] has `/healthz`, `/readyz` and `/metrics`, can change nothing, and may
+//! be shown on a TCP port. [`administration`] has those and `/v1/...`, and is served only on a Unix
 //! socket in a folder that is its owner's alone: who can open it may do everything.
 //!
 //! The command line is a client of this API ([`Client`]): of the running service's socket, or, when

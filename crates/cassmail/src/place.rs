@@ -64,8 +64,8 @@ async fn in_process(
     work(&Client::InProcess(router)).await
 }
 
-/// Makes a folder that is not there, for this user alone; refuses one that is another user's or that
-/// this user cannot write in.
+/// Makes a folder that is not there, for this user alone; refuses one that is another user's or
+/// that this user cannot write in.
 pub(crate) fn prepare(folder: &Path) -> Outcome {
     check_owner(folder)?;
     let mut builder = std::fs::DirBuilder::new();

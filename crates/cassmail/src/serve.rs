@@ -86,8 +86,8 @@ impl Mode {
         })
     }
 
-    /// What development mode has instead of the file's settings: the loopback and nothing else, high
-    /// ports, cheap hashes, small segments.
+    /// What development mode has instead of the file's settings: the loopback and nothing else,
+    /// high ports, cheap hashes, small segments.
     fn adjust(&self, settings: &mut Settings, how: &Serve) {
         let Self::Development { ports, folder } = self else {
             return;

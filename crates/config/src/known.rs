@@ -56,7 +56,8 @@ impl Known {
         }
     }
 
-    /// What is in an unknown table is unknown too, and says so; only an empty one has to be told of.
+    /// What is in an unknown table is unknown too, and says so; only an empty one has to be told
+    /// of.
     fn unknown_table(&self, key: &str, origin: &Origin, layer: &Layer) -> Option<Problem> {
         let inside = format!("{key}.");
         let is_empty = !layer.values.keys().any(|value| value.starts_with(&inside));

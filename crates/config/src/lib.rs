@@ -1,14 +1,14 @@
 //! Settings: the file format, its defaults, the layers, and what can be wrong with them.
 //!
-//! `default.toml` is complete and commented. It is the base layer at run time, what `cassmail config
-//! default` prints, and what `docs/configuration.md` is made of. A setting that is not in it does not
-//! exist. On top of it come a file and the environment; unknown keys in either are errors.
+//! `default.toml` is complete and commented. It is the base layer at run time, what `cassmail
+//! config default` prints, and what `docs/configuration.md` is made of. A setting that is not in it
+//! does not exist. On top of it come a file and the environment; unknown keys in either are errors.
 //!
 //! Everything is parsed into real types at once, so that an error names file, line, key and
 //! expectation, in one line.
 //!
-//! Absent on purpose: behaviour. Each crate has options of its own; the binary converts. Passwords and
-//! keys: settings name their files, so that nothing that is shown has to be masked.
+//! Absent on purpose: behaviour. Each crate has options of its own; the binary converts. Passwords
+//! and keys: settings name their files, so that nothing that is shown has to be masked.
 //!
 //! Read first: [`Settings`], [`load`], `default.toml`.
 

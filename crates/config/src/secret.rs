@@ -39,8 +39,8 @@ pub enum SecretError {
     },
 }
 
-/// Reads a secret from its file, without the end of its last line. A file that everybody may read is
-/// refused.
+/// Reads a secret from its file, without the end of its last line. A file that everybody may read
+/// is refused.
 ///
 /// # Errors
 /// See [`SecretError`].

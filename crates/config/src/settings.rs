@@ -17,7 +17,10 @@ macro_rules! table {
         $(#[doc = $doc])+
         #[derive(Debug, Clone, PartialEq, Eq)]
         pub struct $table {
-            $(#[doc = concat!("`", stringify!($field), "`; see `default.toml`.")] pub $field: $type,)+
+            $(
+                #[doc = concat!("`", stringify!($field), "`; see `default.toml`.")]
+                pub $field: $type,
+            )+
         }
 
         impl $table {

@@ -14,8 +14,8 @@ pub enum Shown {
     Changed,
 }
 
-/// Writes settings, one a line, as a file that would have the same effect: key, value, and the origin
-/// as a comment.
+/// Writes settings, one a line, as a file that would have the same effect: key, value, and the
+/// origin as a comment.
 pub fn show(loaded: &Loaded, shown: Shown) -> String {
     // The defaults are right by their own tests; without them everything would be shown.
     let defaults = load(None, [])

@@ -209,7 +209,8 @@ fn each_value_that_does_not_fit_another_has_its_line() {
         ("[store.embedded]\nlow_water = \"512 MiB\"\n", ""),
         (
             "[login]\nmemory = \"8 KiB\"\nparallelism = 2\n",
-            "cassmail.toml:2: login.memory: expected at least \"16 KiB\" for 2 lanes, got \"8 KiB\"",
+            "cassmail.toml:2: login.memory: expected at least \"16 KiB\" for 2 lanes, got \
+             \"8 KiB\"",
         ),
         (
             "[limits]\nexempt = [\"10.0.0.0/8\", \"10.0.0.0/33\"]\n",

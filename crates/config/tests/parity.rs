@@ -2,7 +2,8 @@
 
 use cassmail_config::{DEFAULT, documentation, load};
 
-/// A line of `default.toml` that sets something: its table, its key, whether a comment stands above.
+/// A line of `default.toml` that sets something: its table, its key, whether a comment stands
+/// above.
 struct Line {
     table: &'static str,
     key: &'static str,

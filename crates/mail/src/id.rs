@@ -109,8 +109,8 @@ impl FromStr for MessageId {
 pub struct NodeId(u64);
 
 impl NodeId {
-    /// Makes a node id of random bits: 14 for the clock sequence, 47 for the node, the multicast bit
-    /// set as RFC 9562 6.10 asks for nodes that are no network card.
+    /// Makes a node id of random bits: 14 for the clock sequence, 47 for the node, the multicast
+    /// bit set as RFC 9562 6.10 asks for nodes that are no network card.
     pub fn from_random(random: u64) -> Self {
         const VARIANT: u64 = 0x8000_0000_0000_0000;
         const MULTICAST: u64 = 0x0000_0100_0000_0000;
@@ -152,8 +152,8 @@ impl IdMinter {
     }
 }
 
-/// The id of an account and of its maildrop: made of address and generation, so that two nodes which
-/// create the same account make the same one, and a re-created address starts empty.
+/// The id of an account and of its maildrop: made of address and generation, so that two nodes
+/// which create the same account make the same one, and a re-created address starts empty.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AccountId(Uuid);
 

@@ -1,8 +1,8 @@
 //! Receipts: the only things a promise to a peer can be made from.
 //!
-//! The reply 250 to a message is made from [`Stored`], the +OK to QUIT from [`Removed`]. Only stores
-//! make them; `cargo xtask check` searches for the two constructors and fails when anybody else
-//! calls them. To audit the promise, search for `asserted_durable` and `asserted_gone`.
+//! The reply 250 to a message is made from [`Stored`], the +OK to QUIT from [`Removed`]. Only
+//! stores make them; `cargo xtask check` searches for the two constructors and fails when anybody
+//! else calls them. To audit the promise, search for `asserted_durable` and `asserted_gone`.
 
 use crate::MessageId;
 

@@ -27,8 +27,8 @@ pub(crate) struct Seen {
 const LONGEST_NAME: usize = 12;
 
 impl HeaderScan {
-    /// Takes the next piece; gives how much of it belongs to the header once the header has ended in
-    /// this piece or before.
+    /// Takes the next piece; gives how much of it belongs to the header once the header has ended
+    /// in this piece or before.
     pub(crate) fn take(&mut self, piece: &[u8]) -> Option<usize> {
         if self.ended {
             return Some(0);

@@ -151,8 +151,9 @@ impl Logins {
 
 /// Remembers claims that were verified, so that a client that polls costs microseconds.
 ///
-/// What is kept is a digest over a key that is drawn at every start of the process, the password and
-/// the stored credentials: it proves nothing elsewhere, and other credentials make another digest.
+/// What is kept is a digest over a key that is drawn at every start of the process, the password
+/// and the stored credentials: it proves nothing elsewhere, and other credentials make another
+/// digest.
 struct Verified {
     key: [u8; 32],
     digests: Mutex<HashSet<[u8; 32]>>,

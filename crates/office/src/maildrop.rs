@@ -1,7 +1,7 @@
 //! The desk of POP3 sessions: login, the snapshot, giving out, removing.
 //!
-//! A session is a snapshot, and deletes are idempotent, so two sessions on one maildrop harm nobody;
-//! an operator who wants RFC 1939's exclusive lock can have it within one process.
+//! A session is a snapshot, and deletes are idempotent, so two sessions on one maildrop harm
+//! nobody; an operator who wants RFC 1939's exclusive lock can have it within one process.
 //!
 //! Only QUIT removes: [`Question::Remove`] is asked by the session when QUIT was said and never
 //! otherwise, and the +OK is made from the store's receipt.

@@ -92,8 +92,8 @@ impl Passwords {
         })
     }
 
-    /// Whether the password is the one of these credentials; without credentials it takes as long and
-    /// is wrong.
+    /// Whether the password is the one of these credentials; without credentials it takes as long
+    /// and is wrong.
     pub async fn verify(
         &self,
         password: Secret,

@@ -6,8 +6,8 @@ use cassmail_mail::{Address, MessageId, UnixTime};
 use crate::header::Seen;
 use crate::trace::date;
 
-/// A header longer than this is passed on as it is: memory per message stays bounded, and who writes
-/// so much has written a date.
+/// A header longer than this is passed on as it is: memory per message stays bounded, and who
+/// writes so much has written a date.
 const LONGEST_HEADER: usize = 128 * 1024;
 
 /// Holds a header back until it is known what it lacks.

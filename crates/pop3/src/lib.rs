@@ -1,12 +1,12 @@
 //! POP3 as a value: commands, replies, the session.
 //!
-//! A [`Session`] is a [`Machine`](cassmail_wire::Machine): bytes, answers and time go in, steps come
-//! out. It speaks RFC 1939 with its optional commands, CAPA and response codes (RFC 2449, RFC 3206),
-//! STLS (RFC 2595) and AUTH with PLAIN and LOGIN (RFC 5034).
+//! A [`Session`] is a [`Machine`](cassmail_wire::Machine): bytes, answers and time go in, steps
+//! come out. It speaks RFC 1939 with its optional commands, CAPA and response codes (RFC 2449, RFC
+//! 3206), STLS (RFC 2595) and AUTH with PLAIN and LOGIN (RFC 5034).
 //!
-//! What the world has to do for it is the enum [`Question`]; that is the whole interface. QUIT is the
-//! only verb that asks to remove, and the +OK to it is made from a store's receipt. There is no way
-//! from a connection that ends otherwise to a removal.
+//! What the world has to do for it is the enum [`Question`]; that is the whole interface. QUIT is
+//! the only verb that asks to remove, and the +OK to it is made from a store's receipt. There is no
+//! way from a connection that ends otherwise to a removal.
 //!
 //! Absent on purpose: sockets, clocks, logs, stores; APOP, which needs passwords in clear in the
 //! store; anything said unasked, so an idle session ends without a word.

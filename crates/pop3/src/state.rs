@@ -34,9 +34,9 @@ use crate::retrieval::{Errand, Retrieval};
 /// Retrieving, broken off -> Ended
 /// ```
 ///
-/// LoggingIn, OpeningMaildrop, Opening, Retrieving, ClosingBody and Removing wait for an answer. Only
-/// QUIT leads to Removing, which is RFC 1939's UPDATE; a connection that ends otherwise goes to Ended
-/// from wherever it is.
+/// LoggingIn, OpeningMaildrop, Opening, Retrieving, ClosingBody and Removing wait for an answer.
+/// Only QUIT leads to Removing, which is RFC 1939's UPDATE; a connection that ends otherwise goes
+/// to Ended from wherever it is.
 #[derive(Debug)]
 pub(crate) enum State {
     /// Nothing was said yet.

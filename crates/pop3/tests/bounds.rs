@@ -1,5 +1,5 @@
-//! What transcripts cannot show: memory, time, the end of the process in the middle of a command, and
-//! bytes that nobody would write down.
+//! What transcripts cannot show: memory, time, the end of the process in the middle of a command,
+//! and bytes that nobody would write down.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -199,7 +199,8 @@ fn number(text: &str) -> Result<usize, String> {
     text.parse().map_err(|_| format!("no number: {text}"))
 }
 
-/// Reads messages in quotes, each with `size=` and `uidl=` in front where they differ from the usual.
+/// Reads messages in quotes, each with `size=` and `uidl=` in front where they differ from the
+/// usual.
 fn messages(text: &str) -> Result<Vec<Message>, String> {
     let mut messages = Vec::new();
     let (mut size, mut uidl) = (None, None);

@@ -45,8 +45,8 @@ pub trait Accounts: Send + Sync {
     /// *Promise*: every change that was acknowledged before the call is seen.
     fn resolve(&self, address: Address) -> Work<'_, Option<AddressEntry>>;
 
-    /// The addresses of a domain that are in use, in the order of their local parts, behind `after`,
-    /// at most `limit`.
+    /// The addresses of a domain that are in use, in the order of their local parts, behind
+    /// `after`, at most `limit`.
     fn addresses(
         &self,
         domain: Domain,
@@ -56,16 +56,16 @@ pub trait Accounts: Send + Sync {
 
     /// Makes an account: enabled, with an empty maildrop, in the next generation of its address.
     ///
-    /// *Promise*: durable with the answer. *Retry*: with the same credentials (their salt makes them
-    /// one call's own) the same account is answered. *Crash*: all of it or nothing. *Errors*:
+    /// *Promise*: durable with the answer. *Retry*: with the same credentials (their salt makes
+    /// them one call's own) the same account is answered. *Crash*: all of it or nothing. *Errors*:
     /// `Conflict` when the address is an account or an alias. *Cancel*: it may have happened.
     fn create_account(&self, new: NewAccount) -> Work<'_, AccountId>;
 
     /// Removes the account at an address with its mail, which is emptied in the background.
     ///
     /// *Promise*: with the answer nobody can log in, nothing is delivered, and a new account at the
-    /// address starts empty. *Retry*: `Missing`. *Errors*: `Missing` when the address is no account.
-    /// *Cancel*: it may have happened.
+    /// address starts empty. *Retry*: `Missing`. *Errors*: `Missing` when the address is no
+    /// account. *Cancel*: it may have happened.
     fn remove_account(&self, address: Address) -> Work<'_, ()>;
 
     /// An account's state and credentials, read anew each time: a change counts at once.

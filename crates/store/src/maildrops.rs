@@ -15,8 +15,8 @@ pub struct Patience(pub Duration);
 pub trait Maildrops: Send + Sync {
     /// Begins a message and answers with its writer.
     ///
-    /// *Promise*: what is written is nobody's until it is committed, and takes no more memory than a
-    /// few pieces. *Retry*: begins anew. *Crash*: leaves nothing that is listed. *Errors*:
+    /// *Promise*: what is written is nobody's until it is committed, and takes no more memory than
+    /// a few pieces. *Retry*: begins anew. *Crash*: leaves nothing that is listed. *Errors*:
     /// `Unavailable(Full)` when there is no room for messages. *Cancel*: nothing is left.
     fn begin(&self, id: MessageId) -> Work<'_, Box<dyn MessageWriter>>;
 
@@ -55,18 +55,18 @@ pub trait MessageWriter: Send {
     /// Appends a piece of the body (CRLF lines, dots unstuffed, trace fields first).
     ///
     /// *Promise*: answers when the store can take more, so a slow store slows the peer. *Errors*:
-    /// after one the message cannot be committed. *Cancel*: the message cannot be committed, even if
-    /// the future was never polled, since a piece lacks.
+    /// after one the message cannot be committed. *Cancel*: the message cannot be committed, even
+    /// if the future was never polled, since a piece lacks.
     fn write(&mut self, piece: Bytes) -> Work<'_, ()>;
 
     /// Makes the message durable and lists it for all its owners, or for none.
     ///
     /// *Promise*: with the receipt the whole body is on disk and every owner lists it, once,
-    /// whatever crashes afterwards. *Retry*: while a message with the same id is there, the same body
-    /// is answered with a receipt and changes nothing (it does not come back to owners who removed
-    /// it), and another body is `Conflict`. *Crash*: before the receipt, it is listed for all or for
-    /// none. *Errors*: `Unavailable(Full)`; `Indeterminate`, then it may be listed now or later.
-    /// *Cancel*: as a crash.
+    /// whatever crashes afterwards. *Retry*: while a message with the same id is there, the same
+    /// body is answered with a receipt and changes nothing (it does not come back to owners who
+    /// removed it), and another body is `Conflict`. *Crash*: before the receipt, it is listed for
+    /// all or for none. *Errors*: `Unavailable(Full)`; `Indeterminate`, then it may be listed now
+    /// or later. *Cancel*: as a crash.
     fn commit(self: Box<Self>, delivery: Delivery, patience: Patience) -> Work<'static, Stored>;
 }
 
@@ -74,7 +74,7 @@ pub trait MessageWriter: Send {
 pub trait BodyReader: Send {
     /// The next piece, none at the end; a piece is at most 256 KiB.
     ///
-    /// *Errors*: `Corrupt`, then what was given out so far is right but not whole. *Cancel*: a piece
-    /// may be skipped; do not read on.
+    /// *Errors*: `Corrupt`, then what was given out so far is right but not whole. *Cancel*: a
+    /// piece may be skipped; do not read on.
     fn next(&mut self) -> Work<'_, Option<Bytes>>;
 }

@@ -143,8 +143,8 @@ labels! {
     }
 }
 
-/// One metric for each value of a label, made beforehand: to count is an addition, never a search in
-/// a table.
+/// One metric for each value of a label, made beforehand: to count is an addition, never a search
+/// in a table.
 #[derive(Debug)]
 pub struct By<A, M> {
     metrics: Box<[M]>,

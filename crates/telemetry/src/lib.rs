@@ -3,8 +3,8 @@
 //! Every metric is declared once, in [`catalogue`](Metrics), with its type, unit, help and the
 //! question it answers; every event has a name in [`event`]. `docs/metrics.md` is made of both.
 //!
-//! Absent on purpose: the contents of mail. Logs carry envelope addresses, never subjects, bodies or
-//! passwords; metrics carry only labels from closed enums, never an address, a domain or an id.
+//! Absent on purpose: the contents of mail. Logs carry envelope addresses, never subjects, bodies
+//! or passwords; metrics carry only labels from closed enums, never an address, a domain or an id.
 //!
 //! Read first: [`Metrics`], [`event`], [`logs`].
 

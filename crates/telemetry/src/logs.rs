@@ -1,15 +1,15 @@
 //! Where log lines go: standard error, through a bounded buffer and a thread of its own.
 //!
-//! Writing a line must never hold up mail. Whoever logs appends to a buffer in memory; a thread hands
-//! to the system what has gathered, a few dozen times a second, so that a line costs neither a system
-//! call nor a switch to another thread. When standard error is too slow, lines are dropped and
-//! counted, never waited for.
+//! Writing a line must never hold up mail. Whoever logs appends to a buffer in memory; a thread
+//! hands to the system what has gathered, a few dozen times a second, so that a line costs neither
+//! a system call nor a switch to another thread. When standard error is too slow, lines are dropped
+//! and counted, never waited for.
 //!
-//! An event is one line, whatever is in its fields: control characters of peers are escaped, so that
-//! nobody can forge a line or a terminal's commands.
+//! An event is one line, whatever is in its fields: control characters of peers are escaped, so
+//! that nobody can forge a line or a terminal's commands.
 //!
-//! Never in a log: passwords and whatever proves who somebody is, subjects, bodies. Who writes a line
-//! leaves them out; nothing here could find them.
+//! Never in a log: passwords and whatever proves who somebody is, subjects, bodies. Who writes a
+//! line leaves them out; nothing here could find them.
 
 use std::io::{self, Write};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};

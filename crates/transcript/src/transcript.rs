@@ -128,8 +128,8 @@ impl Transcript {
         &self.settings
     }
 
-    /// Whether it can run against a real socket: nothing in it answers for the desk, turns the clock
-    /// or needs TLS. Questions and notes cannot be seen there and are passed over.
+    /// Whether it can run against a real socket: nothing in it answers for the desk, turns the
+    /// clock or needs TLS. Questions and notes cannot be seen there and are passed over.
     pub fn is_live(&self) -> bool {
         let needs_a_stage = |entry: &Entry| {
             matches!(

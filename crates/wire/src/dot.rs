@@ -34,8 +34,8 @@ pub enum TextStep {
 ///
 /// # Smuggling
 ///
-/// The end of data is `CRLF.CRLF` and nothing else: a bare CR or LF never is a part of it, and a dot
-/// is taken away only where a CRLF (or the DATA command's own line end) is in front of it. Two
+/// The end of data is `CRLF.CRLF` and nothing else: a bare CR or LF never is a part of it, and a
+/// dot is taken away only where a CRLF (or the DATA command's own line end) is in front of it. Two
 /// servers that disagree on this let a sender hide a second message in the first. A text with bare
 /// CR, or bare LF where it is not converted, or NUL has a [`TextFault`]; it is read to its end
 /// nevertheless, or its rest would be taken for commands.
@@ -348,7 +348,10 @@ mod tests {
             let (text, fault, left) = read(Unstuffer::new(bare_lf), &[&input]);
             let pieces = cut(&input, &cuts);
             let (cut_text, cut_fault, cut_left) = read(Unstuffer::new(bare_lf), &pieces);
-            prop_assert_eq!((text, fault, left.is_some()), (cut_text, cut_fault, cut_left.is_some()));
+            prop_assert_eq!(
+                (text, fault, left.is_some()),
+                (cut_text, cut_fault, cut_left.is_some())
+            );
             let end = input.windows(5).position(|w| w == b"\r\n.\r\n").map(|at| at + 5);
             let end = if input.starts_with(b".\r\n") { Some(3) } else { end };
             prop_assert_eq!(left, end.map(|end| input.len() - end));

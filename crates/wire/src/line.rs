@@ -12,8 +12,8 @@ pub enum Line<'a> {
 
 /// A buffer of received bytes that are read line by line, or taken raw.
 ///
-/// Memory stays below the limit of a line plus what the driver hands over at once: an over-long line
-/// is thrown away while it arrives. Bytes are moved to the front at most once per input.
+/// Memory stays below the limit of a line plus what the driver hands over at once: an over-long
+/// line is thrown away while it arrives. Bytes are moved to the front at most once per input.
 #[derive(Debug, Default)]
 pub struct Lines {
     buffer: Vec<u8>,

@@ -44,8 +44,8 @@ pub trait Machine {
     fn next(&mut self, output: &mut Vec<u8>) -> Step<Self::Question, Self::Note>;
 }
 
-/// What the driver has to do next. Whatever was appended to the output is sent, in order, before the
-/// driver waits for the peer or closes; it may gather the output of several steps.
+/// What the driver has to do next. Whatever was appended to the output is sent, in order, before
+/// the driver waits for the peer or closes; it may gather the output of several steps.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Step<Q, N> {
     /// The output has grown enough that it should be sent before the session goes on: write it out,

@@ -1,7 +1,7 @@
 //! The server's side of SASL (RFC 4422), shared by SMTP (RFC 4954) and POP3 (RFC 5034).
 //!
-//! An exchange is a small machine of its own: responses go in, challenges or the client's claim come
-//! out. Whether the claim is true is a question for the desk.
+//! An exchange is a small machine of its own: responses go in, challenges or the client's claim
+//! come out. Whether the claim is true is a question for the desk.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;

@@ -5,8 +5,8 @@ use memchr::memmem;
 /// Writes a message so that no part of it can be taken for its end, then the end.
 ///
 /// A message comes in pieces, cut anywhere; what is written does not depend on the cuts. Its octets
-/// are copied once and none is changed, dropped or added, except for the dots, and for the CRLF that
-/// a message without a last line end needs in front of the terminator.
+/// are copied once and none is changed, dropped or added, except for the dots, and for the CRLF
+/// that a message without a last line end needs in front of the terminator.
 ///
 /// A line begins at the start and behind every LF. Messages in stores end their lines with CRLF;
 /// should one hold a bare LF all the same, the dot behind it is doubled too: a reader that takes LF
@@ -157,7 +157,8 @@ mod tests {
             let mut cuts: Vec<usize> = cuts.into_iter().map(|at| at.min(message.len())).collect();
             cuts.extend([0, message.len()]);
             cuts.sort_unstable();
-            let pieces: Vec<&[u8]> = cuts.windows(2).map(|pair| &message[pair[0]..pair[1]]).collect();
+            let pieces = cuts.windows(2).map(|pair| &message[pair[0]..pair[1]]);
+            let pieces: Vec<&[u8]> = pieces.collect();
             prop_assert_eq!(stuffed(&pieces), model(&message));
         }
 

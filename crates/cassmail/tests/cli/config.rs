@@ -43,8 +43,8 @@ fn advice_is_no_error() {
     let checked = house.run(&["config", "check"]);
     assert_eq!(checked.done(), "");
     for said in [
-        "advice: there is no certificate, so nothing that needs TLS is offered; set tls.certificate \
-         and tls.key\n",
+        "advice: there is no certificate, so nothing that needs TLS is offered; set \
+         tls.certificate and tls.key\n",
         "advice: the store is memory: all mail is gone when the process ends\n",
     ] {
         assert!(checked.stderr.contains(said), "{checked:?}");

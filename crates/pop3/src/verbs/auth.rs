@@ -4,8 +4,8 @@
 //! "AUTH" [SP mechanism [SP initial-response]]        RFC 5034 4
 //! ```
 //!
-//! AUTH alone lists the mechanisms: of no RFC, but Outlook asks so. LOGIN was never standardized; old
-//! clients and devices speak nothing else.
+//! AUTH alone lists the mechanisms: of no RFC, but Outlook asks so. LOGIN was never standardized;
+//! old clients and devices speak nothing else.
 
 use cassmail_mail::Secret;
 use cassmail_wire::sasl::{Exchange, Mechanism, Response, SaslStep};

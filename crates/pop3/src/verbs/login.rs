@@ -63,8 +63,8 @@ pub(super) fn opened(
     }
 }
 
-/// Back to the beginning, or to the end after too many: faults of ours count as well, since each try
-/// costs the same.
+/// Back to the beginning, or to the end after too many: faults of ours count as well, since each
+/// try costs the same.
 fn refused(claimed: &Claimed, reply: Reply, setting: &Setting<'_>) -> Turn {
     let refused_logins = claimed.refused_logins.saturating_add(1);
     if refused_logins >= setting.options.limits.refused_logins {

@@ -54,8 +54,8 @@ pub(super) fn begun(errand: Errand, first: Result<Option<Bytes>, BodyRefusal>) -
     }
 }
 
-/// Another piece is here, or the end. After a fault the connection ends without the terminator: that
-/// is the only way left to say that the message is not whole.
+/// Another piece is here, or the end. After a fault the connection ends without the terminator:
+/// that is the only way left to say that the message is not whole.
 pub(super) fn supplied(retrieval: Retrieval, piece: Result<Option<Bytes>, BodyRefusal>) -> Turn {
     match piece {
         Ok(piece) => Turn::silent(State::Retrieving(retrieval.supplied(piece))),

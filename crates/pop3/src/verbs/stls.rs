@@ -8,8 +8,8 @@ use crate::options::TlsOffer;
 use crate::reply::Reply;
 use crate::state::{Authorization, Channel, Setting, State, Turn};
 
-/// Begins the handshake. What was known and what came already is forgotten: somebody between may have
-/// put it there.
+/// Begins the handshake. What was known and what came already is forgotten: somebody between may
+/// have put it there.
 pub(super) fn proceed(state: Authorization, setting: &Setting<'_>) -> Turn {
     match (setting.channel, setting.options.tls) {
         (Channel::Clear, TlsOffer::Offered) => Turn::reply(State::StartingTls, Reply::begin_tls()),

@@ -12,11 +12,11 @@ use cassmail_wire::sasl::Claim;
 pub enum Question {
     /// Is this claim true? Answer: [`Answer::LogIn`].
     LogIn(Claim),
-    /// May this sender open a transaction? Answer: [`Answer::Sender`]. Whatever transaction was open
-    /// before is over.
+    /// May this sender open a transaction? Answer: [`Answer::Sender`]. Whatever transaction was
+    /// open before is over.
     Sender(Sender),
-    /// Is there such a recipient here? Answer: [`Answer::Recipient`]. An accepted one belongs to the
-    /// transaction from now on.
+    /// Is there such a recipient here? Answer: [`Answer::Recipient`]. An accepted one belongs to
+    /// the transaction from now on.
     Recipient(Recipient),
     /// The body is about to come: is there room? Answer: [`Answer::Begin`].
     Begin(Hop),

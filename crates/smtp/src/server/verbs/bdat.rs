@@ -1,9 +1,10 @@
 //! `BDAT`, RFC 3030 2: `"BDAT" SP chunk-size [ SP "LAST" ]`, then that many octets.
 //!
 //! The octets follow whatever the server thinks of the command, so those of a refused chunk are
-//! read and thrown away before the reply; otherwise they would be taken for commands. After a refused
-//! chunk inside a transaction everything but RSET, NOOP and QUIT is 503, since the client may have
-//! sent the rest already; a refused LAST chunk is the end of data and ends the transaction.
+//! read and thrown away before the reply; otherwise they would be taken for commands. After a
+//! refused chunk inside a transaction everything but RSET, NOOP and QUIT is 503, since the client
+//! may have sent the rest already; a refused LAST chunk is the end of data and ends the
+//! transaction.
 
 use bytes::Bytes;
 use cassmail_wire::{Ending, Unstuffer};
