@@ -257,6 +257,14 @@ async fn advise_about_domains(office: &Office) -> Outcome {
                     domain add NAME, and: cassmail account add ADDRESS";
         tracing::warn!(event = event::SERVICE_ADVICE, "{text}");
     }
+    let without = office.administration.domains_without_postmaster().await;
+    let without = without.map_err(Failure::unavailable)?;
+    if let Some(first) = without.first() {
+        let text = "nobody gets the mail for postmaster, so it is refused; name somebody with: \
+                    cassmail domain add NAME --postmaster ACCOUNT";
+        let count = without.len();
+        tracing::warn!(event = event::SERVICE_ADVICE, domain = %first, domains = count, "{text}");
+    }
     Ok(())
 }
 

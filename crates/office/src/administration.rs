@@ -10,7 +10,7 @@ use cassmail_store::{
 };
 
 use crate::clock::Clock;
-use crate::directory::Directory;
+use crate::directory::{Directory, Resolution};
 use crate::password::{PasswordError, Passwords, is_password_hash};
 
 /// Changes the directory.
@@ -123,6 +123,10 @@ impl Administration {
         if existing.is_some() && postmaster.is_none() {
             return Err(AdministrationError::DomainExists(name));
         }
+        // Somebody of the domain itself may be made later.
+        if let Some(elsewhere) = postmaster.as_ref().filter(|who| *who.domain() != name) {
+            self.served_target(elsewhere).await?;
+        }
         let mut entry = existing.unwrap_or_else(|| DomainEntry::new(name));
         entry.postmaster = postmaster.map(|address| self.directory.canonical(&address));
         Ok(self.store.put_domain(entry).await?)
@@ -131,6 +135,19 @@ impl Administration {
     /// All domains.
     pub async fn domains(&self) -> Outcome<Vec<DomainEntry>> {
         Ok(self.store.domains().await?)
+    }
+
+    /// The domains where mail for postmaster is refused, though RFC 5321 4.5.1 wants it accepted:
+    /// nobody is named for it, or somebody who is not there.
+    pub async fn domains_without_postmaster(&self) -> Outcome<Vec<Domain>> {
+        let mut without = Vec::new();
+        for domain in self.store.domains().await? {
+            match self.directory.resolve_postmaster_of(&domain).await? {
+                Resolution::Accounts(_) => {}
+                _ => without.push(domain.name),
+            }
+        }
+        Ok(without)
     }
 
     /// Stops serving a domain that has no addresses left.

@@ -80,19 +80,34 @@ impl Directory {
     /// Who gets mail for `<Postmaster>` without a domain: the configured postmaster, else that of
     /// the first domain that has one.
     pub async fn resolve_postmaster(&self) -> Result<Resolution, StoreError> {
-        let configured = self.options.postmaster.clone();
-        let domains = self.store.domains().await?;
-        let role = ROLES[0].parse::<LocalPart>().ok();
-        let of_domain = |domain: DomainEntry| Some(Address::new(role.clone()?, domain.name));
-        for address in configured
-            .into_iter()
-            .chain(domains.into_iter().filter_map(of_domain))
+        if let Some(configured) = &self.options.postmaster
+            && let found @ Resolution::Accounts(_) = self.resolve(configured).await?
         {
-            if let found @ Resolution::Accounts(_) = self.resolve(&address).await? {
+            return Ok(found);
+        }
+        for domain in self.store.domains().await? {
+            if let found @ Resolution::Accounts(_) = self.resolve_postmaster_of(&domain).await? {
                 return Ok(found);
             }
         }
         Ok(Resolution::Unknown)
+    }
+
+    /// Who gets mail for postmaster of a domain.
+    pub(crate) async fn resolve_postmaster_of(
+        &self,
+        domain: &DomainEntry,
+    ) -> Result<Resolution, StoreError> {
+        let Ok(role) = ROLES[0].parse::<LocalPart>() else {
+            return Ok(Resolution::Unknown);
+        };
+        match self
+            .find(&Address::new(role, domain.name.clone()), domain)
+            .await?
+        {
+            Some(entry) => self.expand(entry).await,
+            None => Ok(Resolution::Unknown),
+        }
     }
 
     /// The account that a user's name at login means, with its id.

@@ -70,6 +70,33 @@ async fn postmaster_and_abuse_are_always_there() {
 }
 
 #[tokio::test]
+async fn a_domain_whose_postmaster_is_nobody_is_told() {
+    let house = House::build().await;
+    let without = async || {
+        let domains = house.administration.domains_without_postmaster().await;
+        let domains = domains.unwrap();
+        domains.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    assert!(without().await.is_empty());
+    let add = async |name: &str, postmaster: Option<&str>| {
+        let name = name.parse().unwrap();
+        let postmaster = postmaster.map(address);
+        house.administration.add_domain(name, postmaster).await
+    };
+    add("a.example", None).await.unwrap();
+    add("b.example", Some("later@b.example")).await.unwrap();
+    add("c.example", Some("dave@here.example")).await.unwrap();
+    assert_eq!(without().await, ["a.example", "b.example", "c.example"]);
+    house.settle("later@b.example").await;
+    house.settle("postmaster@a.example").await;
+    assert_eq!(without().await, ["c.example"]);
+    assert!(matches!(
+        add("d.example", Some("x@far.example")).await,
+        Err(AdministrationError::ForeignTarget(_))
+    ));
+}
+
+#[tokio::test]
 async fn aliases_lead_to_accounts_each_once_and_circles_end() {
     let house = House::build().await;
     let alias = async |name: &str, targets: &[&str]| {
