@@ -29,6 +29,8 @@ pub(crate) fn with_client(
     if std::os::unix::net::UnixStream::connect(&socket).is_ok() {
         return runtime.block_on(work(&Client::Socket(socket)));
     }
+    // Another user's socket does not answer us, whether the service runs or not.
+    check_owner(&settings.identity.data_dir)?;
     if settings.store.kind == StoreKind::Memory {
         return Err(Failure::unavailable(anyhow::anyhow!(
             "no service answers on {}, and a store in memory is nowhere else; start it with: \

@@ -38,7 +38,7 @@ impl Clock for StillClock {
     }
 }
 
-/// Remembers where backups went; every second check finds something.
+/// Remembers where backups went; its checks find something, or are not possible.
 #[derive(Default)]
 pub(crate) struct Keeper {
     pub(crate) backups: Mutex<Vec<std::path::PathBuf>>,

@@ -77,16 +77,18 @@ fn a_folder_of_another_user_is_refused_with_the_remedy() {
         fs::metadata("/").unwrap().uid()
     };
     assert_eq!(fs::metadata(&folder).unwrap().uid(), owner);
-    let ended = house.run(&["serve"]);
-    let error = ended.error(77);
-    assert!(
-        error.starts_with(&format!("{} belongs to ", folder.display())),
-        "{error}"
-    );
-    assert!(
-        error.contains("; do this as that user, such as: sudo -u "),
-        "{error}"
-    );
+    for words in [&["serve"][..], &["account", "list"]] {
+        let ended = house.run(words);
+        let error = ended.error(77);
+        assert!(
+            error.starts_with(&format!("{} belongs to ", folder.display())),
+            "{error}"
+        );
+        assert!(
+            error.contains("; do this as that user, such as: sudo -u "),
+            "{error}"
+        );
+    }
 }
 
 #[test]
