@@ -13,9 +13,21 @@ pub(crate) struct Way {
 }
 
 /// A running service with its store in memory.
-pub(crate) const SERVED: Way = Way {
+pub(crate) const IN_MEMORY: Way = Way {
     kind: "memory",
     is_served: true,
+};
+
+/// A running service with its store in a folder.
+pub(crate) const SERVED: Way = Way {
+    kind: "embedded",
+    is_served: true,
+};
+
+/// No service: each command opens the folder itself.
+pub(crate) const ALONE: Way = Way {
+    kind: "embedded",
+    is_served: false,
 };
 
 impl Way {
@@ -44,20 +56,32 @@ pub(crate) fn add(house: &House, address: &str) {
     assert_eq!(house.run_with(&words, "open sesame\n").done(), "");
 }
 
-/// Runs every test of a list on a way.
-macro_rules! on {
-    ($way:expr, $name:ident: $($test:ident)*) => {
-        mod $name {
+/// Runs every test of a list on each way.
+macro_rules! on_each_way {
+    ($($test:ident)*) => {
+        mod in_memory {
             $(#[test]
             fn $test() {
-                super::$test($way);
+                super::$test(crate::directory::IN_MEMORY);
+            })*
+        }
+        mod served {
+            $(#[test]
+            fn $test() {
+                super::$test(crate::directory::SERVED);
+            })*
+        }
+        mod alone {
+            $(#[test]
+            fn $test() {
+                super::$test(crate::directory::ALONE);
             })*
         }
     };
 }
-pub(crate) use on;
+pub(crate) use on_each_way;
 
-on!(super::SERVED, served:
+on_each_way!(
     a_domain_is_added_listed_and_removed
     a_domain_that_cannot_be_added_or_removed_says_why
     an_account_lives_from_its_making_to_its_removal
