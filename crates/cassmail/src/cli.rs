@@ -198,7 +198,7 @@ pub(crate) enum Store {
         /// The folder, which must not exist or be empty
         folder: PathBuf,
     },
-    /// The last resort when the index is lost: make a new one from the bodies; removed mail may come
-    /// back, passwords are lost
+    /// The last resort when the index is lost: make a new one from the bodies; removed mail may
+    /// come back, passwords are lost
     Salvage,
 }

@@ -40,6 +40,11 @@ fn run(cli: Cli) -> Outcome {
     match cli.command {
         Command::Serve(how) => runtime()?.block_on(serve::serve(&which, how)),
         Command::Config(command) => commands::config::run(&which, command),
+        Command::Domain(command @ cli::Domain::Add { .. }) => {
+            place::with_client_of_new(&runtime()?, &which, async |client| {
+                commands::directory::domain(client, command).await
+            })
+        }
         Command::Domain(command) => place::with_client(&runtime()?, &which, async |client| {
             commands::directory::domain(client, command).await
         }),

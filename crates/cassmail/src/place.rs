@@ -15,10 +15,36 @@ use tokio::runtime::Runtime;
 
 use crate::cli::Which;
 use crate::exit::{Failure, Outcome};
-use crate::{print, settings, wiring};
+use crate::{settings, wiring};
 
-/// Calls `work` with a client of the service that is meant, or of its store.
+/// Calls `work` with a client of the service that is meant, or of its store, which has to be there:
+/// a new one instead of the one that was meant would be well, and empty.
 pub(crate) fn with_client(
+    runtime: &Runtime,
+    which: &Which,
+    work: impl AsyncFnOnce(&Client) -> Outcome,
+) -> Outcome {
+    with_client_of(Absent::IsRefused, runtime, which, work)
+}
+
+/// The same, but a folder that is not there is made, for the first thing that is put into a store.
+pub(crate) fn with_client_of_new(
+    runtime: &Runtime,
+    which: &Which,
+    work: impl AsyncFnOnce(&Client) -> Outcome,
+) -> Outcome {
+    with_client_of(Absent::IsMade, runtime, which, work)
+}
+
+/// What becomes of a data folder that is not there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Absent {
+    IsRefused,
+    IsMade,
+}
+
+fn with_client_of(
+    absent: Absent,
     runtime: &Runtime,
     which: &Which,
     work: impl AsyncFnOnce(&Client) -> Outcome,
@@ -39,8 +65,12 @@ pub(crate) fn with_client(
         )));
     }
     let folder = &settings.identity.data_dir;
-    if !folder.exists() {
-        print::remark(format!("{} is not there, it is made", folder.display()));
+    if absent == Absent::IsRefused && !folder.exists() {
+        return Err(Failure::unavailable(anyhow::anyhow!(
+            "there is no store in {}; name another with --config or --data, or begin it with: \
+             cassmail serve, or: cassmail domain add NAME",
+            folder.display()
+        )));
     }
     prepare(folder)?;
     let opened = wiring::open_store(settings)?;

@@ -5,4 +5,5 @@ mod directory;
 mod import;
 mod run;
 mod serve;
+mod store;
 mod usage;
