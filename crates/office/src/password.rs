@@ -65,7 +65,7 @@ impl Passwords {
             None,
         )
         .map_err(|error| PasswordError::Hash(error.to_string()))?;
-        let decoy = hash(&params, b"nobody's password")?;
+        let decoy = decoy(&params);
         Ok(Self {
             params,
             places: Arc::new(Semaphore::new(
@@ -114,6 +114,14 @@ impl Passwords {
         });
         Ok(verified.await.map_err(|_| worker_failed())?? && known)
     }
+}
+
+/// A hash in the PHC string format that no password has, with the costs of a real one. It is written
+/// and not computed: that would take as long as a login, at each start.
+fn decoy(params: &Params) -> String {
+    let (salt, hash) = ("A".repeat(22), "A".repeat(43));
+    let (m, t, p) = (params.m_cost(), params.t_cost(), params.p_cost());
+    format!("$argon2id$v=19$m={m},t={t},p={p}${salt}${hash}")
 }
 
 fn worker_failed() -> PasswordError {
@@ -170,12 +178,17 @@ pub(crate) mod tests {
         let verify = |text| passwords.verify(secret(text), Some(&credentials));
         assert!(verify("open sesame").await.unwrap());
         assert!(!verify("open sesam").await.unwrap());
-        assert!(
-            !passwords
-                .verify(secret("nobody's password"), None)
-                .await
-                .unwrap()
-        );
+        assert!(!passwords.verify(secret(""), None).await.unwrap());
+    }
+
+    #[test]
+    fn the_decoy_is_a_hash_with_the_costs_of_real_ones() {
+        let passwords = Passwords::new(&cheap()).unwrap();
+        assert!(is_password_hash(&passwords.decoy));
+        let real = hash(&passwords.params, b"x").unwrap();
+        let costs = |hash: &str| hash.split('$').take(4).collect::<Vec<_>>().join("$");
+        assert_eq!(costs(&passwords.decoy), costs(&real));
+        assert_eq!(passwords.decoy.len(), real.len());
     }
 
     #[tokio::test]
