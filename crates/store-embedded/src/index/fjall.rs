@@ -1,4 +1,8 @@
-//! The index in `fjall`.
+//! The index in `fjall`: one keyspace, in which each space has its own first octet.
+//!
+//! One and not ten, since a journal can go only when every keyspace that has something in it has
+//! written that to a table. Quiet keyspaces would keep long journals, which an opening has to read;
+//! and each keyspace costs some fifteen syncs when a store is made.
 
 use std::ops::Bound;
 use std::path::Path;
@@ -11,24 +15,23 @@ use super::{Change, Index, IndexError, Snapshot, Space, Visit, behind_prefix};
 
 const MIB: u64 = 1024 * 1024;
 
-/// Written and not yet sorted into tables: the larger, the more memory; the smaller, the more tables.
-const BUSY_MEMTABLE: u64 = 4 * MIB;
-const QUIET_MEMTABLE: u64 = MIB;
+/// What was written and is not sorted into tables yet: the larger, the more memory, and the more
+/// there is to read when opening after a crash; the smaller, the more tables.
+const MEMTABLE: u64 = 4 * MIB;
 
-/// Bounds what opening has to read again; the smallest that fjall takes.
+/// Bounds the journals; the smallest that fjall takes. The memtable keeps them far below it.
 const JOURNALS: u64 = 64 * MIB;
 
 pub(crate) struct FjallIndex {
-    spaces: Spaces,
+    rows: Rows,
     database: Database,
     /// Ends when the last snapshot is dropped.
     last_reader: Mutex<Receiver<()>>,
 }
 
 #[derive(Clone)]
-struct Spaces {
-    /// In the order of [`Space::ALL`].
-    keyspaces: Arc<Vec<Keyspace>>,
+struct Rows {
+    keyspace: Keyspace,
     _alive: SyncSender<()>,
 }
 
@@ -43,15 +46,12 @@ impl FjallIndex {
             .worker_threads(1)
             .open()
             .map_err(failed)?;
-        let keyspaces = Space::ALL
-            .iter()
-            .map(|&space| database.keyspace(space.name(), || options(space)))
-            .collect::<Result<Vec<_>, _>>()
-            .map_err(failed)?;
+        let options = || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE);
+        let keyspace = database.keyspace("rows", options).map_err(failed)?;
         let (alive, last_reader) = sync_channel(0);
         Ok(Self {
-            spaces: Spaces {
-                keyspaces: Arc::new(keyspaces),
+            rows: Rows {
+                keyspace,
                 _alive: alive,
             },
             database,
@@ -60,30 +60,22 @@ impl FjallIndex {
     }
 }
 
-fn options(space: Space) -> KeyspaceCreateOptions {
-    let memtable = match space {
-        Space::Maildrop | Space::Message => BUSY_MEMTABLE,
-        _ => QUIET_MEMTABLE,
-    };
-    KeyspaceCreateOptions::default().max_memtable_size(memtable)
-}
-
-impl Spaces {
-    fn of(&self, space: Space) -> Result<&Keyspace, IndexError> {
-        let at = Space::ALL.iter().position(|&other| other == space);
-        at.and_then(|at| self.keyspaces.get(at))
-            .ok_or_else(|| IndexError::new("read", "a keyspace is missing"))
-    }
+/// A key as fjall has it.
+fn whole(space: Space, key: &[u8]) -> Vec<u8> {
+    let mut whole = Vec::with_capacity(key.len().saturating_add(1));
+    whole.push(space.tag());
+    whole.extend_from_slice(key);
+    whole
 }
 
 impl Index for FjallIndex {
     fn apply(&self, changes: Vec<Change>) -> Result<(), IndexError> {
         let mut batch = fjall::OwnedWriteBatch::with_capacity(self.database.clone(), changes.len());
         for ((space, key), value) in changes {
-            let keyspace = self.spaces.of(space)?;
+            let key = whole(space, &key);
             match value {
-                Some(value) => batch.insert(keyspace, key, value),
-                None => batch.remove(keyspace, key),
+                Some(value) => batch.insert(&self.rows.keyspace, key, value),
+                None => batch.remove(&self.rows.keyspace, key),
             }
         }
         batch
@@ -99,7 +91,7 @@ impl Index for FjallIndex {
 
     fn snapshot(&self) -> Arc<dyn Snapshot> {
         Arc::new(FjallSnapshot {
-            spaces: self.spaces.clone(),
+            rows: self.rows.clone(),
             snapshot: self.database.snapshot(),
         })
     }
@@ -107,11 +99,11 @@ impl Index for FjallIndex {
     /// fjall's own lock is released with the last keyspace, and every snapshot has those.
     fn close(self: Box<Self>) {
         let Self {
-            spaces,
+            rows,
             database,
             last_reader,
         } = *self;
-        drop(spaces);
+        drop(rows);
         let readers = last_reader
             .into_inner()
             .unwrap_or_else(PoisonError::into_inner);
@@ -122,12 +114,12 @@ impl Index for FjallIndex {
 
 struct FjallSnapshot {
     snapshot: fjall::Snapshot,
-    spaces: Spaces,
+    rows: Rows,
 }
 
 impl Snapshot for FjallSnapshot {
     fn get(&self, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>, IndexError> {
-        let found = self.snapshot.get(self.spaces.of(space)?, key);
+        let found = self.snapshot.get(&self.rows.keyspace, whole(space, key));
         let found = found.map_err(|error| IndexError::new("read", error))?;
         Ok(found.map(|value| value.to_vec()))
     }
@@ -140,15 +132,15 @@ impl Snapshot for FjallSnapshot {
         visit: Visit<'_>,
     ) -> Result<(), IndexError> {
         let from = match after {
-            Some(after) => Bound::Excluded(after.to_vec()),
-            None => Bound::Included(prefix.to_vec()),
+            Some(after) => Bound::Excluded(whole(space, after)),
+            None => Bound::Included(whole(space, prefix)),
         };
-        let to = behind_prefix(prefix).map_or(Bound::Unbounded, Bound::Excluded);
-        for pair in self.snapshot.range(self.spaces.of(space)?, (from, to)) {
+        let to = behind_prefix(&whole(space, prefix)).map_or(Bound::Unbounded, Bound::Excluded);
+        for pair in self.snapshot.range(&self.rows.keyspace, (from, to)) {
             let (key, value) = pair
                 .into_inner()
                 .map_err(|error| IndexError::new("read", error))?;
-            if visit(&key, &value).is_break() {
+            if visit(key.get(1..).unwrap_or_default(), &value).is_break() {
                 break;
             }
         }

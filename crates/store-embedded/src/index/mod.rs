@@ -41,19 +41,19 @@ impl Space {
         Self::Leaving,
     ];
 
-    /// Its name on disk.
-    pub(crate) fn name(self) -> &'static str {
+    /// The first octet of its keys on disk. Never changed, since it would be another format.
+    fn tag(self) -> u8 {
         match self {
-            Self::Meta => "meta",
-            Self::Maildrop => "maildrop",
-            Self::Message => "message",
-            Self::Unproven => "unproven",
-            Self::Segment => "segment",
-            Self::Domain => "domain",
-            Self::Address => "address",
-            Self::Profile => "profile",
-            Self::Credentials => "credentials",
-            Self::Leaving => "leaving",
+            Self::Meta => 0,
+            Self::Maildrop => 1,
+            Self::Message => 2,
+            Self::Unproven => 3,
+            Self::Segment => 4,
+            Self::Domain => 5,
+            Self::Address => 6,
+            Self::Profile => 7,
+            Self::Credentials => 8,
+            Self::Leaving => 9,
         }
     }
 }
