@@ -6,7 +6,7 @@ use crate::{check, docs, setup, test};
 
 /// Setup, checks, documents, tests; ends with the lines of `cargo test`.
 pub(crate) fn run() -> Result<()> {
-    setup::run();
+    setup::run()?;
     check::run()?;
     docs::check()?;
     test::run(&[])

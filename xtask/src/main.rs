@@ -36,10 +36,7 @@ fn main() -> ExitCode {
         ["bless"] => test::bless(),
         ["docs"] => docs::write(),
         ["docs", "--check"] => docs::check(),
-        ["setup"] => {
-            setup::run();
-            Ok(())
-        }
+        ["setup"] => setup::run(),
         ["bench", "embedded"] => bench::embedded(),
         ["bench", "crash"] => bench::crash(),
         [] | ["help" | "--help"] => {

@@ -3,6 +3,7 @@
 use anyhow::Result;
 
 use crate::command::{cargo, run as run_command};
+use crate::setup;
 
 /// Runs all tests. The binary is built first: the end-to-end tests start it.
 pub(crate) fn run(arguments: &[&str]) -> Result<()> {
@@ -15,7 +16,9 @@ pub(crate) fn run(arguments: &[&str]) -> Result<()> {
     ])?;
     let mut words = vec!["test", "--workspace", "--no-fail-fast"];
     words.extend(arguments);
-    run_cargo(&words)
+    let tested = run_cargo(&words);
+    setup::remind();
+    tested
 }
 
 /// Runs the transcripts in the mode that rewrites their `S:` lines.

@@ -4,7 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::thread;
 use std::time::Duration;
@@ -196,7 +196,7 @@ impl Drop for Server {
 }
 
 fn launch(options: Options, folder: &Path, offset: u16) -> Process {
-    let mut command = Command::new(settings::binary());
+    let mut command = settings::command();
     command.args([
         "serve",
         "--dev",
@@ -205,6 +205,9 @@ fn launch(options: Options, folder: &Path, offset: u16) -> Process {
         "--data",
     ]);
     command.arg(folder.join("data")).stdin(Stdio::null());
+    if let Some(store) = settings::store() {
+        command.args(["--store", &store]);
+    }
     command
         .stdout(append(folder.join("stdout")))
         .stderr(append(folder.join("stderr")));

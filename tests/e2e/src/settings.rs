@@ -1,6 +1,7 @@
 //! What can be said from outside. Every variable of the environment is read here and nowhere else.
 
 use std::path::PathBuf;
+use std::process::Command;
 
 /// The binary under test: `CASSMAIL_BIN`, else the `cassmail` that cargo built beside these tests.
 ///
@@ -28,9 +29,33 @@ pub fn crash_rounds() -> u32 {
     })
 }
 
-/// Whether a client that is not installed is a failure: `CASSMAIL_ALL_CLIENTS=1`, for CI.
+/// Whether a client that is not installed is a failure: `CASSMAIL_ALL_CLIENTS=1`, and CI (`CI=true`)
+/// unless `CASSMAIL_ALL_CLIENTS=0`. In CI nobody reads what a test that passed has to say.
 pub fn all_clients_wanted() -> bool {
-    variable("CASSMAIL_ALL_CLIENTS").is_some_and(|value| value == "1")
+    let wanted = variable("CASSMAIL_ALL_CLIENTS").map(|value| value == "1");
+    wanted.unwrap_or_else(|| variable("CI").is_some_and(|value| value == "true"))
+}
+
+/// The store under test: `CASSMAIL_STORE`, else the one that is the default of the binary.
+pub fn store() -> Option<String> {
+    variable("CASSMAIL_STORE")
+}
+
+/// Whether the store under test keeps mail when its process ends.
+pub fn store_keeps() -> bool {
+    store().is_none_or(|store| store != "memory")
+}
+
+/// The binary under test, for a command: without what the environment says to these tests or to the
+/// service of whoever runs them.
+pub fn command() -> Command {
+    let mut command = Command::new(binary());
+    for (name, _) in std::env::vars_os() {
+        if name.as_encoded_bytes().starts_with(b"CASSMAIL_") {
+            command.env_remove(name);
+        }
+    }
+    command
 }
 
 /// Test binaries are in `TARGET/debug/deps`, the binary two steps above them.

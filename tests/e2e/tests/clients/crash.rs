@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use cassmail_e2e::{Conversation, Maildrop, Message, Port, Server, delivery, large, settings};
 
+use crate::skip::keeps;
+
 /// Who gets mail, each by two senders at once.
 const RECIPIENTS: [&str; 8] = [
     "alice", "bob", "carol", "dave", "alice", "bob", "carol", "dave",
@@ -18,6 +20,9 @@ const ACCEPTED: usize = 120;
 
 #[test]
 fn sigterm_under_load_keeps_every_message_that_was_answered_250() {
+    if !keeps() {
+        return;
+    }
     let mut server = Server::plain();
     let load = under_load(&server, 0, |server| {
         server.terminate();
@@ -29,6 +34,9 @@ fn sigterm_under_load_keeps_every_message_that_was_answered_250() {
 
 #[test]
 fn kill_9_under_load_loses_no_message_that_was_answered_250() {
+    if !keeps() {
+        return;
+    }
     let mut server = Server::plain();
     let mut load = Load::default();
     for round in 1..=settings::crash_rounds() {

@@ -2,6 +2,8 @@
 
 use cassmail_e2e::{Conversation, Maildrop, Options, Port, Server};
 
+use crate::skip::keeps;
+
 #[test]
 fn two_sessions_read_and_remove_in_one_mailbox() {
     let server = holding(3);
@@ -54,6 +56,9 @@ fn without_quit_nothing_is_removed() {
 
 #[test]
 fn what_quit_removed_does_not_come_back_after_a_crash() {
+    if !keeps() {
+        return;
+    }
     let mut server = holding(2);
     let mut session = open(&server);
     assert_ok(&session.say("DELE 1").expect("answers"));
@@ -65,6 +70,9 @@ fn what_quit_removed_does_not_come_back_after_a_crash() {
 
 #[test]
 fn identifiers_are_the_same_in_every_session_and_after_a_restart() {
+    if !keeps() {
+        return;
+    }
     let mut server = holding(3);
     let identifiers = open(&server).identifiers().expect("lists");
     assert_eq!(open(&server).identifiers().expect("lists"), identifiers);

@@ -1,24 +1,40 @@
-//! Clients that are not there.
+//! Tests that cannot run here, and say so.
 
 use std::io::Write;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use cassmail_e2e::{installed, settings};
 
-/// Whether a test can go on; if not, says so past the capture of the test runner.
+/// Whether a test with this client can go on.
 pub(crate) fn present(program: &str) -> bool {
-    static SKIPPED: AtomicU32 = AtomicU32::new(0);
     if installed(program) {
         return true;
     }
     assert!(
         !settings::all_clients_wanted(),
-        "{program} is not installed, and all clients are wanted"
+        "{program} is not installed, and all clients are wanted: cargo xtask setup"
     );
+    skip(&format!("{program} is not installed"));
+    false
+}
+
+/// Whether a test that ends the server and starts it again can go on.
+pub(crate) fn keeps() -> bool {
+    if settings::store_keeps() {
+        return true;
+    }
+    skip("the store under test keeps nothing");
+    false
+}
+
+/// Says so past the capture of the test runner, which shows nothing of tests that pass.
+fn skip(why: &str) {
+    static SKIPPED: AtomicU32 = AtomicU32::new(0);
     let count = 1 + SKIPPED.fetch_add(1, Ordering::Relaxed);
+    let thread = std::thread::current();
+    let test = thread.name().unwrap_or("a test");
     drop(writeln!(
         std::io::stderr(),
-        "skipped: {program} is not installed ({count} skipped so far)"
+        "skipped: {test}: {why} ({count} skipped so far)"
     ));
-    false
 }
