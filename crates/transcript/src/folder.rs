@@ -51,8 +51,11 @@ fn wants_blessing() -> bool {
     std::env::var("CASSMAIL_BLESS").is_ok_and(|value| value == "1")
 }
 
-/// Reads the files in the order of their names.
-pub(crate) fn transcripts_in(folder: &Path) -> Result<Vec<Transcript>, String> {
+/// Reads the transcripts of a folder, in the order of their names.
+///
+/// # Errors
+/// The first that cannot be read.
+pub fn transcripts_in(folder: &Path) -> Result<Vec<Transcript>, String> {
     let shown = |error: &dyn std::error::Error| format!("{}: {error}", folder.display());
     let mut paths: Vec<PathBuf> = std::fs::read_dir(folder)
         .map_err(|error| shown(&error))?

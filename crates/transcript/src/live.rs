@@ -1,6 +1,6 @@
 //! A transcript against a real socket.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Result, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
@@ -9,31 +9,78 @@ use crate::pattern::printable;
 use crate::stage::{Cut, stages};
 use crate::transcript::{Entry, Item, Transcript};
 
-/// How long a server may take for a line.
+/// How long a server may take for a line, and for closing.
 const PATIENCE: Duration = Duration::from_secs(20);
+
+/// The way to a server whose world is that of the transcripts.
+pub trait Live {
+    /// Connects; under TLS from the first octet where the transcript wants it.
+    ///
+    /// # Errors
+    /// When nobody answers.
+    fn connect(&mut self) -> Result<Box<dyn Connection>>;
+
+    /// A line of the server in the words of the transcripts: the octets of a message, for instance,
+    /// count more where a real server adds trace fields. None for a line that has no place there.
+    fn seen(&mut self, line: String) -> Option<String> {
+        Some(line)
+    }
+}
+
+/// A connection. Reading must end with an error when the server is silent for too long.
+pub trait Connection: Read + Write {
+    /// Shakes hands for TLS.
+    ///
+    /// # Errors
+    /// When it fails, or cannot be done.
+    fn start_tls(self: Box<Self>) -> Result<Box<dyn Connection>>;
+
+    /// Tells the server that nothing more will come.
+    ///
+    /// # Errors
+    /// When the connection is broken already.
+    fn end(&mut self) -> Result<()>;
+}
+
+impl Live for SocketAddr {
+    fn connect(&mut self) -> Result<Box<dyn Connection>> {
+        let stream = TcpStream::connect(*self)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_nodelay(true)?;
+        Ok(Box::new(stream))
+    }
+}
+
+impl Connection for TcpStream {
+    fn start_tls(self: Box<Self>) -> Result<Box<dyn Connection>> {
+        Err(ErrorKind::Unsupported.into())
+    }
+
+    fn end(&mut self) -> Result<()> {
+        self.shutdown(Shutdown::Write)
+    }
+}
 
 /// Runs a transcript that [is live](Transcript::is_live) against a server.
 ///
 /// # Errors
-/// What differed, or that the connection broke or the server was silent for 20 seconds.
-pub fn run_live(transcript: &Transcript, server: SocketAddr) -> Result<(), Box<Failure>> {
+/// What differed, or that the connection broke or the server was silent for too long.
+pub fn run_live(
+    transcript: &Transcript,
+    server: &mut dyn Live,
+) -> std::result::Result<(), Box<Failure>> {
     let mut call = Call {
         transcript,
         line: 0,
         log: Vec::new(),
         reader: None,
+        server,
     };
     if !transcript.is_live() {
         return call.fail("this transcript is not live");
     }
-    let connect = || -> std::io::Result<TcpStream> {
-        let stream = TcpStream::connect(server)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
-        stream.set_nodelay(true)?;
-        Ok(stream)
-    };
-    match connect() {
-        Ok(stream) => call.reader = Some(BufReader::new(stream)),
+    match call.server.connect() {
+        Ok(connection) => call.reader = Some(BufReader::new(connection)),
         Err(error) => return call.fail(&format!("failed to connect: {error}")),
     }
     for stage in stages(transcript, Cut::AsWritten) {
@@ -55,33 +102,61 @@ struct Call<'a> {
     transcript: &'a Transcript,
     line: usize,
     log: Vec<String>,
-    reader: Option<BufReader<TcpStream>>,
+    reader: Option<BufReader<Box<dyn Connection>>>,
+    server: &'a mut dyn Live,
 }
 
-type Called = Result<(), Box<Failure>>;
+type Called = std::result::Result<(), Box<Failure>>;
 
 impl Call<'_> {
     fn act(&mut self, act: &Entry) -> Called {
         self.line = act.line;
         self.log.push(act.text.clone());
+        match act.item {
+            Item::Close => {
+                if let Some(reader) = &mut self.reader {
+                    // Who is gone already has closed, which is looked at next.
+                    let _ = reader.get_mut().end();
+                }
+                Ok(())
+            }
+            Item::Closed(_) => self.hear_the_end(),
+            Item::Tls => self.start_tls(),
+            _ => Ok(()),
+        }
+    }
+
+    fn start_tls(&mut self) -> Called {
+        let Some(reader) = self.reader.take() else {
+            return Ok(());
+        };
+        if !reader.buffer().is_empty() {
+            let early = printable(reader.buffer());
+            return self.fail(&format!("came in clear in front of TLS: {early}"));
+        }
+        match reader.into_inner().start_tls() {
+            Ok(connection) => {
+                self.reader = Some(BufReader::new(connection));
+                Ok(())
+            }
+            Err(error) => self.fail(&format!("failed to start TLS: {error}")),
+        }
+    }
+
+    fn hear_the_end(&mut self) -> Called {
         let Some(reader) = &mut self.reader else {
             return Ok(());
         };
-        match act.item {
-            Item::Close => {
-                let _ = reader.get_ref().shutdown(Shutdown::Write);
-                Ok(())
+        let mut rest = Vec::new();
+        let read = reader.read_to_end(&mut rest);
+        if !rest.is_empty() {
+            return self.fail(&format!("came before the end: {}", printable(&rest)));
+        }
+        match read {
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+                self.fail("the server did not close")
             }
-            Item::Closed(_) => {
-                let mut rest = Vec::new();
-                // A reset is an ending, too: the server closed with input of ours unread.
-                let _ = reader.read_to_end(&mut rest);
-                if rest.is_empty() {
-                    Ok(())
-                } else {
-                    self.fail(&format!("came before the end: {}", printable(&rest)))
-                }
-            }
+            // A reset is an ending, too: the server closed with input of ours unread.
             _ => Ok(()),
         }
     }
@@ -89,7 +164,8 @@ impl Call<'_> {
     /// Writes; a server that has closed already is found out when it is listened to.
     fn say(&mut self, bytes: &[u8]) {
         if let Some(reader) = &mut self.reader {
-            let _ = reader.get_mut().write_all(bytes);
+            let connection = reader.get_mut();
+            let _ = connection.write_all(bytes).and_then(|()| connection.flush());
         }
     }
 
@@ -114,7 +190,17 @@ impl Call<'_> {
         }
     }
 
-    fn read_line(&mut self, entry: &Entry) -> Result<String, Box<Failure>> {
+    fn read_line(&mut self, entry: &Entry) -> std::result::Result<String, Box<Failure>> {
+        loop {
+            let line = self.read_any_line(entry)?;
+            self.log.push(format!("   came:  {line}"));
+            if let Some(seen) = self.server.seen(line) {
+                return Ok(seen);
+            }
+        }
+    }
+
+    fn read_any_line(&mut self, entry: &Entry) -> std::result::Result<String, Box<Failure>> {
         let mut bytes = Vec::new();
         let read = match &mut self.reader {
             Some(reader) => reader.read_until(b'\n', &mut bytes),
@@ -131,9 +217,7 @@ impl Call<'_> {
             ))?;
             return Ok(came);
         };
-        let line = printable(line);
-        self.log.push(format!("   came:  {line}"));
-        Ok(line)
+        Ok(printable(line))
     }
 
     fn fail(&self, what: &str) -> Called {

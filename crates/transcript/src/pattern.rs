@@ -2,11 +2,16 @@
 
 /// A text in which `*` stands for anything.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Pattern(pub(crate) String);
+pub struct Pattern(pub(crate) String);
 
 impl Pattern {
+    /// Whether every text that fits begins with these words.
+    pub(crate) fn begins_with(&self, words: &str) -> bool {
+        self.0.starts_with(words)
+    }
+
     /// Whether the whole text fits.
-    pub(crate) fn matches(&self, text: &str) -> bool {
+    pub fn matches(&self, text: &str) -> bool {
         let Some((first, rest)) = self.0.split_once('*') else {
             return self.0 == text;
         };

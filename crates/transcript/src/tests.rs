@@ -1,7 +1,7 @@
 //! A small protocol and what transcripts find in it.
 
 use std::io::{Read, Write};
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::time::Duration;
 
@@ -213,7 +213,7 @@ fn blessing_rewrites_server_lines_and_nothing_else() {
 #[test]
 fn a_live_server_is_held_to_the_same_lines() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let server = listener.local_addr().unwrap();
+    let mut server = listener.local_addr().unwrap();
     let thread = std::thread::spawn(move || {
         for _ in 0..2 {
             let (mut stream, _) = listener.accept().unwrap();
@@ -224,9 +224,48 @@ fn a_live_server_is_held_to_the_same_lines() {
         }
     });
     let good = transcript("# x\n?! b\nS: 220 *\nC: a\n?: a\nS~ done\nN: c\n@ closed\n");
-    run_live(&good, server).unwrap_or_else(|failure| panic!("{failure}"));
+    run_live(&good, &mut server).unwrap_or_else(|failure| panic!("{failure}"));
     let bad = transcript("# x\nS: 220 *\nC: a\nS: 250 b\n");
-    let told = run_live(&bad, server).unwrap_err().to_string();
+    let told = run_live(&bad, &mut server).unwrap_err().to_string();
     assert!(told.starts_with("parrot.txt:4"), "{told}");
     thread.join().unwrap();
+}
+
+#[test]
+fn lines_that_have_no_place_in_a_transcript_are_passed_over_when_live() {
+    struct Talkative(SocketAddr);
+    impl Live for Talkative {
+        fn connect(&mut self) -> std::io::Result<Box<dyn Connection>> {
+            self.0.connect()
+        }
+
+        fn seen(&mut self, line: String) -> Option<String> {
+            (line != "aside").then(|| line.replace("1024", "24"))
+        }
+    }
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut server = Talkative(listener.local_addr().unwrap());
+    let thread = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        stream.write_all(b"aside\r\n220 1024 octets\r\n").unwrap();
+    });
+    let transcript = transcript("# x\nS: 220 24 octets\n@ closed\n");
+    run_live(&transcript, &mut server).unwrap_or_else(|failure| panic!("{failure}"));
+    thread.join().unwrap();
+}
+
+#[test]
+fn a_transcript_says_what_keeps_it_from_a_real_socket() {
+    let live = transcript("# x\n?! commit*\nS: 220 *\nC: a\n?: commit \"b\"\n@ tls\n@ closed\n");
+    assert_eq!(live.needs_a_stage(), None);
+    assert!(live.forbids("commit \"c\""));
+    assert_eq!(live.questions("commit").count(), 1);
+    assert_eq!(live.input(), b"a\r\n");
+    for (source, why) in [
+        ("# x\n!: a\n", "it answers for the desk"),
+        ("# x\n@ wait 5m\n", "it turns the clock"),
+        ("# x\n@ stop\n", "it stops the process"),
+    ] {
+        assert_eq!(transcript(source).needs_a_stage(), Some(why));
+    }
 }

@@ -128,16 +128,46 @@ impl Transcript {
         &self.settings
     }
 
-    /// Whether it can run against a real socket: nothing in it answers for the desk, turns the
-    /// clock or needs TLS. Questions and notes cannot be seen there and are passed over.
+    /// Whether it can run against a real socket. Questions and notes cannot be seen there and are
+    /// passed over.
     pub fn is_live(&self) -> bool {
-        let needs_a_stage = |entry: &Entry| {
-            matches!(
-                entry.item,
-                Item::Answer(_) | Item::Wait(_) | Item::Tls | Item::Stop
-            )
-        };
-        !self.entries.iter().any(needs_a_stage)
+        self.needs_a_stage().is_none()
+    }
+
+    /// What keeps it from a real socket, in words: it answers for the desk, turns the clock or stops
+    /// the process.
+    pub fn needs_a_stage(&self) -> Option<&'static str> {
+        self.entries.iter().find_map(|entry| match entry.item {
+            Item::Answer(_) => Some("it answers for the desk"),
+            Item::Wait(_) => Some("it turns the clock"),
+            Item::Stop => Some("it stops the process"),
+            _ => None,
+        })
+    }
+
+    /// What the client says, in one piece.
+    pub fn input(&self) -> Vec<u8> {
+        let said = self.entries.iter().filter_map(|entry| match &entry.item {
+            Item::Client(bytes) => Some(bytes.as_slice()),
+            _ => None,
+        });
+        said.flatten().copied().collect()
+    }
+
+    /// Which of these questions it names as asked, in its order; `verb` is their first word.
+    pub fn questions<'a>(&'a self, verb: &'a str) -> impl Iterator<Item = &'a Pattern> {
+        let questions = self.entries.iter().filter_map(|entry| match &entry.item {
+            Item::Question(pattern) => Some(pattern),
+            _ => None,
+        });
+        questions.filter(move |pattern| pattern.begins_with(verb))
+    }
+
+    /// Whether it forbids a question.
+    pub fn forbids(&self, question: &str) -> bool {
+        self.entries
+            .iter()
+            .any(|entry| matches!(&entry.item, Item::Never(pattern) if pattern.matches(question)))
     }
 
     fn take_line(&mut self, line: usize, text: &str) -> Result<(), String> {
@@ -314,7 +344,8 @@ mod tests {
             ("# t\n?: x\nN: y\n?! z\n", true),
             ("# t\n!: x\n", false),
             ("# t\n@ wait 1s\n", false),
-            ("# t\n@ tls\n", false),
+            ("# t\n@ stop\n", false),
+            ("# t\n@ tls\n", true),
         ] {
             assert_eq!(parse(source).unwrap().is_live(), live, "{source}");
         }

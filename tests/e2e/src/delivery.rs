@@ -55,7 +55,8 @@ pub fn difference(wanted: &[u8], came: &[u8]) -> String {
     )
 }
 
-fn below_trace(fetched: &[u8]) -> &[u8] {
+/// What is below the trace fields.
+pub fn below_trace(fetched: &[u8]) -> &[u8] {
     field_ends(fetched)
         .get(2)
         .map_or(fetched, |end| &fetched[*end..])

@@ -4,8 +4,11 @@
 //! messages in or fetch them, and compare octets. This library holds what they share; the clients and
 //! what each is known to change stand with the tests.
 //!
-//! Nothing here knows a crate of cassmail: what is tested is the binary, and what is expected of it is
-//! written down again, on purpose. For the same reason the SMTP sender and the POP3 reader here are
+//! `tests/transcripts` has the golden conversations with the binary, over real sockets.
+//!
+//! Nothing here knows a crate of cassmail, but for the reader of those conversations: what is tested is
+//! the binary, and what is expected of it is written down again, on purpose. For the same reason the
+//! SMTP sender and the POP3 reader here are
 //! small, strict and of their own: they are the ruler that clients are measured with.
 //!
 //! Absent on purpose: sleeps, retries, and any trust in a client's exit code where octets can be
@@ -16,16 +19,20 @@
 pub mod delivery;
 pub mod settings;
 
+mod configuration;
 mod corpus;
 mod deadline;
 mod pop3;
 mod process;
 mod server;
 mod smtp;
+mod wire;
 
+pub use configuration::Configuration;
 pub use corpus::{Message, generated, large, refused, written};
 pub use deadline::Deadline;
 pub use pop3::Maildrop;
 pub use process::{Ended, Process, installed, run};
 pub use server::{ACCOUNTS, Options, PASSWORD, Port, Server};
 pub use smtp::{Conversation, stuffed};
+pub use wire::Wire;

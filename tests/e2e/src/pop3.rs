@@ -1,33 +1,46 @@
-//! A strict POP3 reader in clear, which gives octets as they came.
+//! A strict POP3 reader, which gives octets as they came.
 
 use std::io::{BufRead, BufReader, Error, ErrorKind, Result, Write};
-use std::net::{Ipv4Addr, TcpStream};
-use std::time::Duration;
 
-use crate::PASSWORD;
+use crate::{PASSWORD, Wire};
 
 /// A logged-in POP3 session.
 #[derive(Debug)]
 pub struct Maildrop {
-    stream: BufReader<TcpStream>,
+    stream: BufReader<Wire>,
 }
 
 impl Maildrop {
-    /// Connects and logs in.
+    /// Connects to a port in clear and logs in.
     ///
     /// # Errors
     ///
     /// When the connection breaks or the login is refused.
     pub fn open(port: u16, user: &str) -> Result<Self> {
-        let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
-        stream.set_read_timeout(Some(Duration::from_mins(2)))?;
-        stream.set_nodelay(true)?;
+        Self::over(Wire::connect(port)?, user, PASSWORD)
+    }
+
+    /// Connects to a port for TLS and logs in.
+    ///
+    /// # Errors
+    ///
+    /// As above, and when there is no TLS.
+    pub fn open_under_tls(port: u16, user: &str) -> Result<Self> {
+        Self::over(Wire::connect(port)?.into_tls()?, user, PASSWORD)
+    }
+
+    /// Logs in on a fresh connection.
+    ///
+    /// # Errors
+    ///
+    /// When the connection breaks or the login is refused.
+    pub fn over(wire: Wire, user: &str, password: &str) -> Result<Self> {
         let mut maildrop = Self {
-            stream: BufReader::new(stream),
+            stream: BufReader::new(wire),
         };
         accepted(maildrop.line()?)?;
         maildrop.wants(&format!("USER {user}"))?;
-        maildrop.wants(&format!("PASS {PASSWORD}"))?;
+        maildrop.wants(&format!("PASS {password}"))?;
         Ok(maildrop)
     }
 
@@ -94,6 +107,18 @@ impl Maildrop {
             all.push(message);
         }
         Ok(all)
+    }
+
+    /// Marks all messages as deleted and ends the session.
+    ///
+    /// # Errors
+    ///
+    /// When the connection breaks or something was not removed.
+    pub fn empty(mut self) -> Result<()> {
+        for number in 1..=self.sizes()?.len() {
+            self.wants(&format!("DELE {number}"))?;
+        }
+        self.quit()
     }
 
     /// Ends the session; what was marked is removed.

@@ -1,4 +1,4 @@
-//! The binary under test, in development mode, on ports of its own.
+//! The binary under test, in development mode or with a configuration, on ports of its own.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use crate::{Deadline, Process, settings};
+use crate::{Configuration, Deadline, Process, run, settings};
 
 /// The accounts of development mode, all in example.org.
 pub const ACCOUNTS: [&str; 5] = ["alice", "bob", "carol", "dave", "erin"];
@@ -34,9 +34,12 @@ pub enum Port {
     Pop3s = 2995,
     /// The pages for operators.
     Admin = 2080,
+    /// Mail from anybody whose lines end as they like; only with a configuration.
+    Printers = 3525,
 }
 
-const PORTS: [Port; 6] = [
+const PORTS: [Port; 7] = [
+    Port::Printers,
     Port::Mx,
     Port::Submission,
     Port::Submissions,
@@ -55,7 +58,7 @@ pub struct Options {
 /// A running server; dropping kills it and removes its data.
 #[derive(Debug)]
 pub struct Server {
-    options: Options,
+    arguments: Vec<String>,
     folder: TempDir,
     offset: u16,
     process: Process,
@@ -72,15 +75,50 @@ impl Server {
     pub fn start(options: Options) -> Self {
         let folder = tempfile::tempdir().expect("there is room for temporary files");
         let offset = free_offset();
-        let process = launch(options, folder.path(), offset);
+        let mut arguments: Vec<String> = ["serve", "--dev", "--port-offset"].map(str::to_owned).into();
+        arguments.extend([offset.to_string(), "--data".into()]);
+        arguments.push(folder.path().join("data").display().to_string());
+        if options.plaintext {
+            arguments.push("--dev-plaintext".into());
+        }
+        Self::launch(folder, offset, arguments)
+    }
+
+    /// Starts one as for users, with a configuration file; nobody is there yet.
+    ///
+    /// # Panics
+    ///
+    /// As above.
+    pub fn configured(configuration: &Configuration) -> Self {
+        let folder = tempfile::tempdir().expect("there is room for temporary files");
+        let offset = free_offset();
+        let file = configuration.write(folder.path(), offset);
+        let arguments = ["serve", "--config", &file.display().to_string()].map(str::to_owned);
+        Self::launch(folder, offset, arguments.into())
+    }
+
+    fn launch(folder: TempDir, offset: u16, arguments: Vec<String>) -> Self {
+        let process = launch(&arguments, folder.path());
         let server = Self {
-            options,
+            arguments,
             folder,
             offset,
             process,
         };
         server.wait_until_ready();
         server
+    }
+
+    /// Runs another command of the binary for a [configured](Server::configured) server.
+    ///
+    /// # Panics
+    ///
+    /// When the command does not end well.
+    #[track_caller]
+    pub fn administer(&self, words: &[&str], input: &str) {
+        let mut command = settings::command();
+        command.args(&self.arguments[1..]).args(words);
+        run(&mut command, input.as_bytes(), READY).well();
     }
 
     /// Starts one that takes POP3 passwords in clear.
@@ -135,7 +173,7 @@ impl Server {
 
     /// Starts it again on the same data and ports, after it ended.
     pub fn start_again(&mut self) {
-        self.process = launch(self.options, self.folder.path(), self.offset);
+        self.process = launch(&self.arguments, self.folder.path());
         self.wait_until_ready();
     }
 
@@ -195,28 +233,16 @@ impl Drop for Server {
     }
 }
 
-fn launch(options: Options, folder: &Path, offset: u16) -> Process {
+fn launch(arguments: &[String], folder: &Path) -> Process {
     let mut command = settings::command();
-    command.args([
-        "serve",
-        "--dev",
-        "--port-offset",
-        &offset.to_string(),
-        "--data",
-    ]);
-    command.arg(folder.join("data")).stdin(Stdio::null());
-    if let Some(store) = settings::store() {
-        command.args(["--store", &store]);
-    }
     command
+        .args(arguments)
+        .stdin(Stdio::null())
         .stdout(append(folder.join("stdout")))
         .stderr(append(folder.join("stderr")));
-    let plaintext: &[&str] = if options.plaintext {
-        &["--dev-plaintext"]
-    } else {
-        &[]
-    };
-    Process::start(&mut command, plaintext)
+    let store = settings::store();
+    let store: Vec<&str> = store.iter().flat_map(|store| ["--store", store]).collect();
+    Process::start(&mut command, &store)
 }
 
 fn append(path: PathBuf) -> File {

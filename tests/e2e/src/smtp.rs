@@ -1,13 +1,13 @@
 //! A strict SMTP sender in clear, which sends octets as they are.
 
 use std::io::{BufRead, BufReader, Error, ErrorKind, Result, Write};
-use std::net::{Ipv4Addr, TcpStream};
-use std::time::Duration;
+
+use crate::Wire;
 
 /// One connection to an SMTP port.
 #[derive(Debug)]
 pub struct Conversation {
-    stream: BufReader<TcpStream>,
+    stream: BufReader<Wire>,
 }
 
 impl Conversation {
@@ -17,12 +17,8 @@ impl Conversation {
     ///
     /// When the connection breaks or the server does not welcome.
     pub fn open(port: u16) -> Result<Self> {
-        let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
-        stream.set_read_timeout(Some(Duration::from_mins(2)))?;
-        stream.set_write_timeout(Some(Duration::from_mins(2)))?;
-        stream.set_nodelay(true)?;
         let mut conversation = Self {
-            stream: BufReader::new(stream),
+            stream: BufReader::new(Wire::connect(port)?),
         };
         expect(&conversation.reply()?, "220")?;
         conversation.wants("EHLO client.example", "250")?;
@@ -44,8 +40,17 @@ impl Conversation {
     ///
     /// As above.
     pub fn offer_raw(&mut self, account: &str, wire: &[u8]) -> Result<String> {
+        self.offer_to(&format!("{account}@example.org"), wire)
+    }
+
+    /// The same for any recipient.
+    ///
+    /// # Errors
+    ///
+    /// As above.
+    pub fn offer_to(&mut self, recipient: &str, wire: &[u8]) -> Result<String> {
         self.wants("MAIL FROM:<alice@example.org>", "250")?;
-        self.wants(&format!("RCPT TO:<{account}@example.org>"), "250")?;
+        self.wants(&format!("RCPT TO:<{recipient}>"), "250")?;
         self.wants("DATA", "354")?;
         self.stream.get_mut().write_all(wire)?;
         self.say(".")
