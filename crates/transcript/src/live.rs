@@ -165,7 +165,9 @@ impl Call<'_> {
     fn say(&mut self, bytes: &[u8]) {
         if let Some(reader) = &mut self.reader {
             let connection = reader.get_mut();
-            let _ = connection.write_all(bytes).and_then(|()| connection.flush());
+            let _ = connection
+                .write_all(bytes)
+                .and_then(|()| connection.flush());
         }
     }
 

@@ -136,7 +136,7 @@ fn header(rule: &Rule) -> Vec<u8> {
     );
     if rule.field_octets > 0 {
         let value = "h".repeat(rule.field_octets - "X-Long: ".len());
-        header.push_str(&format!("X-Long: {value}\r\n"));
+        header = header + "X-Long: " + &value + "\r\n";
     }
     header.push_str("\r\n");
     header.into_bytes()

@@ -38,7 +38,7 @@ impl Maildrop {
         let mut maildrop = Self {
             stream: BufReader::new(wire),
         };
-        accepted(maildrop.line()?)?;
+        accepted(&maildrop.line()?)?;
         maildrop.wants(&format!("USER {user}"))?;
         maildrop.wants(&format!("PASS {password}"))?;
         Ok(maildrop)
@@ -132,7 +132,7 @@ impl Maildrop {
 
     fn wants(&mut self, line: &str) -> Result<()> {
         let answer = self.say(line)?;
-        accepted(answer.into_bytes())
+        accepted(answer.as_bytes())
     }
 
     /// The lines behind +OK, dots unstuffed, without the last dot.
@@ -160,11 +160,11 @@ impl Maildrop {
     }
 }
 
-fn accepted(answer: Vec<u8>) -> Result<()> {
+fn accepted(answer: &[u8]) -> Result<()> {
     if answer.starts_with(b"+OK") {
         return Ok(());
     }
-    Err(Error::other(String::from_utf8_lossy(&answer).into_owned()))
+    Err(Error::other(String::from_utf8_lossy(answer).into_owned()))
 }
 
 fn size(line: &str) -> Result<usize> {

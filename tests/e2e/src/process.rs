@@ -4,11 +4,12 @@ use std::ffi::OsStr;
 use std::io::{Read, Write};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::sync::{Arc, Condvar, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::io::Errno;
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 
 /// What a program left behind.
 #[derive(Debug)]
@@ -28,6 +29,10 @@ impl Ended {
     ///
     /// When it did not; then with what it said.
     #[track_caller]
+    #[expect(
+        clippy::return_self_not_must_use,
+        reason = "often all that counts is that it ended well"
+    )]
     pub fn well(self) -> Self {
         let stdout = String::from_utf8_lossy(&self.stdout);
         assert!(
@@ -97,11 +102,19 @@ fn drain(mut from: impl Read + Send + 'static) -> JoinHandle<Vec<u8>> {
     })
 }
 
-/// A running program with all that it started; dropping kills what is left of it.
+/// A running program with all that it started: what is left of that when the program ends is killed,
+/// and dropping kills all.
 #[derive(Debug)]
 pub struct Process {
     group: Pid,
-    ended: Receiver<ExitStatus>,
+    end: Arc<End>,
+}
+
+/// How a program ended, once it has and its number is free for other programs.
+#[derive(Debug, Default)]
+struct End {
+    status: Mutex<Option<ExitStatus>>,
+    came: Condvar,
 }
 
 impl Process {
@@ -115,15 +128,12 @@ impl Process {
         Self::new(start(command.args(arguments)))
     }
 
-    fn new(mut child: Child) -> Self {
+    fn new(child: Child) -> Self {
         let group = Pid::from_child(&child);
-        let (tell, ended) = sync_channel(1);
-        thread::spawn(move || {
-            if let Ok(status) = child.wait() {
-                let _ = tell.send(status);
-            }
-        });
-        Self { group, ended }
+        let end = Arc::new(End::default());
+        let watched = Arc::clone(&end);
+        thread::spawn(move || reap(child, group, &watched));
+        Self { group, end }
     }
 
     /// The number of the process.
@@ -131,23 +141,48 @@ impl Process {
         self.group.as_raw_nonzero().get()
     }
 
-    /// How it ended, if it does within `limit`. Asked again, there is nothing left to say.
+    /// How it ended, if it does within `limit`.
+    ///
+    /// # Panics
+    ///
+    /// When the thread that waits for the end panicked.
     pub fn wait(&self, limit: Duration) -> Option<ExitStatus> {
-        match self.ended.recv_timeout(limit) {
-            Ok(status) => Some(status),
-            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => None,
-        }
+        let status = self.end.status.lock().expect(WHOLE);
+        let waited = self
+            .end
+            .came
+            .wait_timeout_while(status, limit, |status| status.is_none());
+        *waited.expect(WHOLE).0
     }
 
     /// Asks it to end (SIGTERM).
     pub fn terminate(&self) {
-        let _ = kill_process_group(self.group, Signal::TERM);
+        self.signal(Signal::TERM);
     }
 
     /// Ends it without asking (SIGKILL).
     pub fn kill(&self) {
-        let _ = kill_process_group(self.group, Signal::KILL);
+        self.signal(Signal::KILL);
     }
+
+    fn signal(&self, signal: Signal) {
+        let status = self.end.status.lock().expect(WHOLE);
+        if status.is_none() {
+            let _ = kill_process_group(self.group, signal);
+        }
+    }
+}
+
+const WHOLE: &str = "nobody panics while holding the lock";
+
+/// Waits for the end, kills what the program left behind, and only then gives its number free.
+fn reap(mut child: Child, group: Pid, end: &End) {
+    let how = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+    while waitid(WaitId::Pid(group), how).is_err_and(|error| error == Errno::INTR) {}
+    let mut status = end.status.lock().expect(WHOLE);
+    let _ = kill_process_group(group, Signal::KILL);
+    *status = child.wait().ok();
+    end.came.notify_all();
 }
 
 impl Drop for Process {
@@ -177,6 +212,15 @@ mod tests {
         // The pipe ends when the last process that holds it is gone.
         stdout.read_to_end(&mut nothing).unwrap();
         assert_eq!(nothing, b"");
+    }
+
+    #[test]
+    fn what_a_program_leaves_behind_ends_with_it() {
+        let mut command = Command::new("sh");
+        // The pipe would stay open as long as the second program has it.
+        let left = "sleep 1000 & exit 3";
+        let ended = run(command.args(["-c", left]), b"", Duration::from_secs(10));
+        assert_eq!(ended.status.code(), Some(3));
     }
 
     #[test]

@@ -75,7 +75,9 @@ impl Server {
     pub fn start(options: Options) -> Self {
         let folder = tempfile::tempdir().expect("there is room for temporary files");
         let offset = free_offset();
-        let mut arguments: Vec<String> = ["serve", "--dev", "--port-offset"].map(str::to_owned).into();
+        let mut arguments: Vec<String> = ["serve", "--dev", "--port-offset"]
+            .map(str::to_owned)
+            .into();
         arguments.extend([offset.to_string(), "--data".into()]);
         arguments.push(folder.path().join("data").display().to_string());
         if options.plaintext {

@@ -8,9 +8,7 @@ use std::time::Duration;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{
-    ClientConfig, ClientConnection, DigitallySignedStruct, SignatureScheme, StreamOwned,
-};
+use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, SignatureScheme, StreamOwned};
 
 /// A connection. Reads and writes that hang are errors after two minutes.
 #[derive(Debug)]
@@ -55,8 +53,7 @@ impl Wire {
             .with_custom_certificate_verifier(Arc::new(Credulous(provider)))
             .with_no_client_auth();
         let name = ServerName::try_from("localhost").map_err(Error::other)?;
-        let mut connection =
-            ClientConnection::new(Arc::new(config), name).map_err(Error::other)?;
+        let mut connection = ClientConnection::new(Arc::new(config), name).map_err(Error::other)?;
         while connection.is_handshaking() {
             connection.complete_io(&mut stream)?;
         }

@@ -1,7 +1,9 @@
 //! The ways in and out of the server, and what a test of a client needs on each.
 
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::thread::{self, ScopedJoinHandle};
 use std::time::Duration;
 
 use cassmail_e2e::{Ended, PASSWORD, Port, Server, run};
@@ -49,13 +51,15 @@ pub(crate) const IN: [Door; 4] = [
     },
 ];
 
-/// The ways out.
-pub(crate) const OUT: [Door; 3] = [
-    Door {
-        port: Port::Pop3,
-        tls: Tls::Clear,
-        account: "bob",
-    },
+/// The way out for passwords in clear.
+pub(crate) const OUT_IN_CLEAR: [Door; 1] = [Door {
+    port: Port::Pop3,
+    tls: Tls::Clear,
+    account: "bob",
+}];
+
+/// The ways out under TLS.
+pub(crate) const OUT_UNDER_TLS: [Door; 2] = [
     Door {
         port: Port::Pop3,
         tls: Tls::Upgrade,
@@ -78,6 +82,24 @@ impl Door {
     pub(crate) fn address(self) -> String {
         format!("{}@example.org", self.account)
     }
+}
+
+/// Does the same by several doors at once, since most of it is waiting; gives all that went wrong.
+pub(crate) fn by_every_door(
+    doors: &[Door],
+    work: impl Fn(Door) -> Vec<String> + Sync,
+) -> Vec<String> {
+    let work = &work;
+    thread::scope(|scope| {
+        let workers: Vec<_> = doors
+            .iter()
+            .map(|door| scope.spawn(move || work(*door)))
+            .collect();
+        let failures = workers.into_iter().map(ScopedJoinHandle::join);
+        failures
+            .flat_map(|failures| failures.unwrap_or_else(|panic| resume_unwind(panic)))
+            .collect()
+    })
 }
 
 /// A client at work: its home, its server, its door.
@@ -110,12 +132,6 @@ impl Client<'_> {
         command
     }
 
-    /// Runs a command; it has to end well.
-    #[track_caller]
-    pub(crate) fn run(&self, command: &mut Command, input: &[u8]) -> Ended {
-        run(command, input, LIMIT).well()
-    }
-
     /// Writes a file that only its owner may read, as clients want it for passwords.
     pub(crate) fn write(&self, name: &str, content: &[u8]) -> PathBuf {
         use std::os::unix::fs::PermissionsExt;
@@ -138,14 +154,31 @@ impl Client<'_> {
         (folder, format!("/bin/sh {}", path.display()))
     }
 
+    /// Runs mutt on a configuration that ends with the keys it is to be pressed.
+    pub(crate) fn press(&self, config: &str) {
+        let config = self.write("muttrc", config.as_bytes());
+        // A terminal whose keyboard stays silent: the end of its input would be a key as well.
+        let terminal = format!(
+            "mkfifo keys && exec script -qec 'mutt -F {}' /dev/null <> keys",
+            config.display()
+        );
+        well(self.command("sh").args(["-c", &terminal]), b"");
+    }
+
     /// The server's certificate, for clients that will not go without checking one.
     pub(crate) fn certificate(&self) -> PathBuf {
         let ask = "import ssl, sys\n\
             print(ssl.get_server_certificate(('127.0.0.1', int(sys.argv[1]))))";
         let port = self.server.port(Port::Pop3s).to_string();
-        let pem = self.run(self.command("python3").args(["-c", ask, &port]), b"");
+        let pem = well(self.command("python3").args(["-c", ask, &port]), b"");
         self.write("certificate.pem", &pem.stdout)
     }
+}
+
+/// Runs a command; it has to end well.
+#[track_caller]
+pub(crate) fn well(command: &mut Command, input: &[u8]) -> Ended {
+    run(command, input, LIMIT).well()
 }
 
 /// The login of an account.

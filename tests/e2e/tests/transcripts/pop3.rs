@@ -123,11 +123,16 @@ impl Lens {
         let all = 1_usize..1 << self.sizes.len();
         let sum = |sizes: &[usize], which: usize| -> usize {
             let chosen = sizes.iter().enumerate();
-            chosen.filter(|(at, _)| which >> at & 1 == 1).map(|(_, size)| size).sum()
+            chosen
+                .filter(|(at, _)| which >> at & 1 == 1)
+                .map(|(_, size)| size)
+                .sum()
         };
         let sent = MESSAGES.map(<[u8]>::len);
         let digits: usize = digits.parse().ok()?;
-        let which = all.into_iter().find(|which| sum(&self.sizes, *which) == digits)?;
+        let which = all
+            .into_iter()
+            .find(|which| sum(&self.sizes, *which) == digits)?;
         Some(sum(&sent, which).to_string())
     }
 }
@@ -167,8 +172,5 @@ impl Live for Line<'_> {
 fn translated(bob: &Lens, word: &str) -> String {
     let digits = word.trim_end_matches(|letter: char| !letter.is_ascii_digit());
     let number = bob.number(digits);
-    number.map_or_else(
-        || word.to_owned(),
-        |number| number + &word[digits.len()..],
-    )
+    number.map_or_else(|| word.to_owned(), |number| number + &word[digits.len()..])
 }

@@ -17,7 +17,10 @@ fn smtp_conversations_hold_over_real_sockets() {
     let mut failures = Vec::new();
     for (configuration, transcripts) in &plan.servers {
         let server = Server::configured(configuration);
-        settle(&server, transcripts.iter().map(|(transcript, _)| transcript));
+        settle(
+            &server,
+            transcripts.iter().map(|(transcript, _)| transcript),
+        );
         let run = |(transcript, port): &(Transcript, Port)| run(&server, transcript, *port).err();
         failures.extend(transcripts.iter().filter_map(run));
     }
@@ -63,7 +66,13 @@ fn settle<'a>(server: &Server, transcripts: impl Iterator<Item = &'a Transcript>
     server.administer(&["domain", "add", "here.example"], "");
     server.administer(&["account", "import", "-"], &lines.concat());
     server.administer(
-        &["domain", "add", "here.example", "--postmaster", "bob@here.example"],
+        &[
+            "domain",
+            "add",
+            "here.example",
+            "--postmaster",
+            "bob@here.example",
+        ],
         "",
     );
     server.administer(&["account", "disable", "retired@here.example"], "");
@@ -117,10 +126,15 @@ fn collect(server: &Server, account: &str) -> Vec<Vec<u8>> {
 /// A stored message as a transcript tells of it. Submission may have added fields in front.
 fn readings(message: &[u8], port: Port) -> impl Iterator<Item = String> {
     let below = delivery::below_trace(message);
-    let ends = below.iter().enumerate().filter(|(_, octet)| **octet == b'\n');
+    let ends = below
+        .iter()
+        .enumerate()
+        .filter(|(_, octet)| **octet == b'\n');
     let starts: Vec<usize> = match port {
         Port::Mx | Port::Printers => vec![0],
-        _ => std::iter::once(0).chain(ends.map(|(at, _)| at + 1)).collect(),
+        _ => std::iter::once(0)
+            .chain(ends.map(|(at, _)| at + 1))
+            .collect(),
     };
     starts
         .into_iter()

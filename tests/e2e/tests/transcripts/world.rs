@@ -45,7 +45,11 @@ impl Plan {
                     let there = plan.servers.entry(configuration).or_default();
                     there.push((transcript, port));
                 }
-                Err(why) => plan.left_out.entry(why).or_default().push(name(&transcript)),
+                Err(why) => plan
+                    .left_out
+                    .entry(why)
+                    .or_default()
+                    .push(name(&transcript)),
             }
         }
         plan
@@ -56,7 +60,12 @@ impl Plan {
         let ran: usize = self.servers.values().map(Vec::len).sum();
         let mut text = format!("{ran} transcripts over real sockets\n");
         for (why, names) in &self.left_out {
-            let _ = writeln!(text, "left out: {}, {why}: {}", names.len(), names.join(" "));
+            let _ = writeln!(
+                text,
+                "left out: {}, {why}: {}",
+                names.len(),
+                names.join(" ")
+            );
         }
         drop(std::io::stderr().write_all(text.as_bytes()));
     }

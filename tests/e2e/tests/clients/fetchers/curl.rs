@@ -1,9 +1,11 @@
 //! curl: one process for all messages, the connection kept between them.
 
+use std::fmt::Write as _;
+
 use cassmail_e2e::{Maildrop, Port};
 
 use super::Fetcher;
-use crate::door::{Client, Tls, files, login};
+use crate::door::{Client, Tls, files, login, well};
 
 /// Unstuffs dots and changes nothing else.
 pub(super) struct Curl;
@@ -25,10 +27,8 @@ impl Fetcher for Curl {
         }
         for number in 1..=count(client) {
             let file = folder.join(format!("{number:06}"));
-            config.push_str(&format!(
-                "url = \"{url}/{number}\"\noutput = \"{}\"\n",
-                file.display()
-            ));
+            let file = file.display();
+            let _ = writeln!(config, "url = \"{url}/{number}\"\noutput = \"{file}\"");
         }
         let config = client.write("curlrc", config.as_bytes());
         let mut command = client.command("curl");
@@ -39,13 +39,13 @@ impl Fetcher for Curl {
             "--fail-early",
             "--config",
         ]);
-        client.run(command.arg(config), b"");
+        well(command.arg(config), b"");
         files(&folder)
     }
 }
 
 fn count(client: &Client<'_>) -> usize {
-    let maildrop = Maildrop::open(client.server.port(Port::Pop3), client.door.account);
+    let maildrop = Maildrop::open_under_tls(client.server.port(Port::Pop3s), client.door.account);
     maildrop
         .and_then(|mut maildrop| maildrop.sizes())
         .expect("lists")

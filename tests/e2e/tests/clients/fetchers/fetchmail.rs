@@ -3,7 +3,7 @@
 use cassmail_e2e::PASSWORD;
 
 use super::Fetcher;
-use crate::door::{Client, Tls, files, with_crlf};
+use crate::door::{Client, Tls, files, well, with_crlf};
 
 /// Hands messages on by the custom of Unix; told to add no `Received`, to rewrite nothing, and to take
 /// what it calls bad headers.
@@ -11,6 +11,21 @@ pub(super) struct Fetchmail;
 
 impl Fetcher for Fetchmail {
     const PROGRAM: &'static str = "fetchmail";
+    const CHANGED: &'static [&'static str] = &[
+        "body-absent",
+        "dot-dot-first-octet",
+        "dot-first-octet",
+        "dot-in-header",
+        "field-60-kib",
+        "header-folded-long-body-absent",
+        "line-100000",
+        "line-1-mib",
+        "line-2048-to-8193",
+        "mbox-from-line-first",
+        "mbox-quoted-from-line-first",
+        "not-a-header-at-all",
+        "one-octet-line",
+    ];
 
     fn handed_on(_client: &Client<'_>, stored: &[Vec<u8>]) -> Vec<Option<Vec<u8>>> {
         stored.iter().map(|message| handed_on(message)).collect()
@@ -36,8 +51,9 @@ impl Fetcher for Fetchmail {
         let mut command = client.command("fetchmail");
         command
             .env("FETCHMAILHOME", client.home)
-            .args(["--nodetach", "--nosyslog", "-f"]);
-        client.run(command.arg(config), b"");
+            .args(["--nodetach", "--nosyslog", "--pidfile"])
+            .arg(client.home.join("pid"));
+        well(command.arg("-f").arg(config), b"");
         files(&folder)
             .iter()
             .map(|message| with_crlf(message))

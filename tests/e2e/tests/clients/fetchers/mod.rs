@@ -7,15 +7,24 @@ mod mpop;
 mod mutt;
 mod poplib;
 
-use cassmail_e2e::{Conversation, Maildrop, Message, Port, Server, delivery, generated, written};
+use cassmail_e2e::{
+    Conversation, Maildrop, Message, Options, Port, Server, delivery, generated, written,
+};
 
-use crate::door::{Client, Door, OUT};
+use crate::door::{Client, Door, OUT_IN_CLEAR, OUT_UNDER_TLS, Tls, by_every_door};
 use crate::skip::present;
 
 /// A program that fetches.
 pub(crate) trait Fetcher {
     /// The name of its executable file.
     const PROGRAM: &'static str;
+
+    /// Whether it can get TLS by STLS.
+    const UPGRADES: bool = true;
+
+    /// The messages that it hands on otherwise than it got them, whatever it is told. All others have
+    /// to come as they are stored.
+    const CHANGED: &'static [&'static str] = &[];
 
     /// Fetches all messages of the door's account, in order, and leaves them on the server.
     fn fetch(client: &Client<'_>) -> Vec<Vec<u8>>;
@@ -31,12 +40,24 @@ fn everything_is_fetched<F: Fetcher>() {
     if !present(F::PROGRAM) {
         return;
     }
-    let server = Server::plain();
     let messages: Vec<Message> = written().into_iter().chain(generated()).collect();
-    let stored = fill(&server, "bob", &messages);
-    let failures: Vec<String> = OUT
+    // Where passwords in clear are not taken, a client that logs in does it under TLS.
+    let strict = (Options { plaintext: false }, OUT_UNDER_TLS.as_slice());
+    let lenient = (Options { plaintext: true }, OUT_IN_CLEAR.as_slice());
+    let failures: Vec<String> = [strict, lenient]
         .into_iter()
-        .flat_map(|door| by_a_door::<F>(&server, door, &messages, &stored))
+        .flat_map(|(options, doors)| {
+            let server = Server::start(options);
+            let stored = fill(&server, "bob", &messages);
+            let doors: Vec<Door> = doors
+                .iter()
+                .filter(|door| F::UPGRADES || door.tls != Tls::Upgrade)
+                .copied()
+                .collect();
+            by_every_door(&doors, |door| {
+                by_a_door::<F>(&server, door, &messages, &stored)
+            })
+        })
         .collect();
     let count = failures.len();
     assert!(
@@ -55,7 +76,8 @@ fn fill(server: &Server, account: &str, messages: &[Message]) -> Vec<Vec<u8>> {
             .expect("answers");
         assert!(reply.starts_with("250"), "{}: {reply}", message.name);
     }
-    let mut maildrop = Maildrop::open(server.port(Port::Pop3), account).expect("logs in");
+    let mut maildrop =
+        Maildrop::open_under_tls(server.port(Port::Pop3s), account).expect("logs in");
     let stored = maildrop
         .retrieve_all()
         .expect("every message can be fetched");
@@ -81,6 +103,8 @@ fn by_a_door<F: Fetcher>(
         home: home.path(),
     };
     let expected = F::handed_on(&client, stored);
+    let changed = unnamed::<F>(messages, stored, &expected);
+    assert!(changed.is_empty(), "changed and not named: {changed:?}");
     let fetched = F::fetch(&client);
     assert_eq!(fetched.len(), messages.len(), "by {door:?}");
     let triples = messages.iter().zip(&expected).zip(&fetched);
@@ -93,6 +117,20 @@ fn by_a_door<F: Fetcher>(
                 message.name, door.port, door.tls
             ))
         })
+        .collect()
+}
+
+/// The messages that a client is expected to change, without those that are named.
+fn unnamed<'a, F: Fetcher>(
+    messages: &'a [Message],
+    stored: &[Vec<u8>],
+    expected: &[Option<Vec<u8>>],
+) -> Vec<&'a str> {
+    let triples = messages.iter().zip(stored).zip(expected);
+    triples
+        .filter(|((_, stored), expected)| expected.as_ref() != Some(stored))
+        .map(|((message, _), _)| message.name.as_str())
+        .filter(|name| !F::CHANGED.contains(name))
         .collect()
 }
 

@@ -3,7 +3,7 @@
 use cassmail_e2e::PASSWORD;
 
 use super::Fetcher;
-use crate::door::{Client, Tls, files, with_crlf};
+use crate::door::{Client, Tls, files, well, with_crlf};
 
 /// Hands messages on by the custom of Unix; told to add no Received.
 pub(super) struct Mpop;
@@ -27,7 +27,7 @@ impl Fetcher for Mpop {
         );
         let config = client.write("mpoprc", config.as_bytes());
         let mut command = client.command("mpop");
-        client.run(
+        well(
             command
                 .arg(format!("--file={}", config.display()))
                 .arg("--quiet"),

@@ -17,13 +17,7 @@ impl Fetcher for Mutt {
     fn fetch(client: &Client<'_>) -> Vec<Vec<u8>> {
         let cache = client.home.join("cache");
         std::fs::create_dir(&cache).expect("there is room for temporary files");
-        let config = client.write("muttrc", config(client).as_bytes());
-        // A terminal whose keyboard stays silent: the end of its input would be a key as well.
-        let terminal = format!(
-            "mkfifo keys && exec script -qec 'mutt -F {}' /dev/null <> keys",
-            config.display()
-        );
-        client.run(client.command("sh").args(["-c", &terminal]), b"");
+        client.press(&config(client));
         let cached = cached(&cache);
         identifiers(client)
             .iter()
@@ -44,7 +38,7 @@ fn cached(cache: &Path) -> PathBuf {
 }
 
 fn identifiers(client: &Client<'_>) -> Vec<String> {
-    let maildrop = Maildrop::open(client.server.port(Port::Pop3), client.door.account);
+    let maildrop = Maildrop::open_under_tls(client.server.port(Port::Pop3s), client.door.account);
     maildrop
         .and_then(|mut maildrop| maildrop.identifiers())
         .expect("lists")
@@ -68,7 +62,7 @@ fn config(client: &Client<'_>) -> String {
          set message_cachedir = \"{home}/cache\"\nset ssl_starttls = {starttls}\n\
          set ssl_force_tls = {starttls}\nset ssl_verify_host = no\nset ssl_verify_dates = no\n\
          set certificate_file = \"{}\"\nset folder = \"{home}\"\n\
-         set sort = mailbox-order\nset pop_delete = no\nset quit = yes\nset delete = no\n\
+         set sort = mailbox-order\nset pop_delete = no\nset sleep_time = 0\nset quit = yes\nset delete = no\n\
          set pipe_split = yes\nset pipe_decode = no\nset wait_key = no\n\
          push \"<tag-pattern>~A<enter><tag-prefix><pipe-message>cat > /dev/null<enter><exit>\"\n",
         client.door.account,

@@ -3,7 +3,7 @@
 use cassmail_e2e::PASSWORD;
 
 use super::Fetcher;
-use crate::door::{Client, files};
+use crate::door::{Client, files, well};
 
 /// The script puts CRLF behind each line.
 pub(super) struct Poplib;
@@ -18,7 +18,7 @@ impl Fetcher for Poplib {
         let mut command = client.command("python3");
         command.args(["-c", include_str!("fetch.py")]);
         command.args([&port, &tls, &client.door.address(), PASSWORD]);
-        client.run(command.arg(&folder), b"");
+        well(command.arg(&folder), b"");
         files(&folder)
     }
 }

@@ -3,7 +3,7 @@
 use cassmail_e2e::Message;
 
 use super::Sender;
-use crate::door::{Client, Tls, login};
+use crate::door::{Client, Tls, login, well};
 
 /// Stuffs dots itself and changes nothing else.
 pub(super) struct Curl;
@@ -25,7 +25,7 @@ impl Sender for Curl {
             "--fail-early",
             "--config",
         ]);
-        client.run(command.arg(config), b"");
+        well(command.arg(config), b"");
     }
 }
 

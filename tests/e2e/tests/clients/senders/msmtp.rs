@@ -1,9 +1,11 @@
 //! msmtp: one process for each message, read by the custom of Unix from standard input.
 
+use std::fmt::Write as _;
+
 use cassmail_e2e::{Message, PASSWORD};
 
 use super::Sender;
-use crate::door::{Client, Tls, with_lf};
+use crate::door::{Client, Tls, well, with_lf};
 
 /// Told to leave the header alone.
 pub(super) struct Msmtp;
@@ -18,7 +20,7 @@ impl Sender for Msmtp {
             command
                 .arg(format!("--file={}", config.display()))
                 .args(["-f", "alice@example.org"]);
-            client.run(
+            well(
                 command.args(["--", &client.door.address()]),
                 &with_lf(&message.octets),
             );
@@ -39,9 +41,8 @@ fn config(client: &Client<'_>) -> String {
         on(tls == Tls::Upgrade),
     );
     if client.door.is_submission() {
-        config.push_str(&format!(
-            "auth plain\nuser alice@example.org\npassword {PASSWORD}\n"
-        ));
+        let user = "alice@example.org";
+        let _ = writeln!(config, "auth plain\nuser {user}\npassword {PASSWORD}");
     }
     config
 }

@@ -3,7 +3,7 @@
 use cassmail_e2e::{Message, PASSWORD};
 
 use super::Sender;
-use crate::door::Client;
+use crate::door::{Client, well};
 
 /// Sends octets as octets and stuffs dots itself.
 pub(super) struct Smtplib;
@@ -25,6 +25,6 @@ impl Sender for Smtplib {
         for message in messages {
             command.arg(client.write(&format!("{}.eml", message.name), &message.octets));
         }
-        client.run(&mut command, b"");
+        well(&mut command, b"");
     }
 }

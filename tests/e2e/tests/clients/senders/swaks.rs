@@ -3,7 +3,7 @@
 use cassmail_e2e::{Message, PASSWORD, stuffed};
 
 use super::Sender;
-use crate::door::{Client, Tls};
+use crate::door::{Client, Tls, well};
 
 /// Told to send its data as they are, which then have to be stuffed and ended already.
 pub(super) struct Swaks;
@@ -43,7 +43,7 @@ impl Sender for Swaks {
                 command.args(["--auth", "PLAIN", "--auth-user", "alice@example.org"]);
                 command.args(["--auth-password", PASSWORD]);
             }
-            client.run(&mut command, b"");
+            well(&mut command, b"");
         }
     }
 }
