@@ -108,6 +108,8 @@ fn under_load(server: &Server, round: u32, end: impl FnOnce(&Server)) -> Load {
             })
             .collect();
         drop(accepted);
+        // Senders go on as long as the server does: whatever fails here, it must not outlive this.
+        let _ended = KillAtTheEnd(server);
         wait_for(&count);
         end(server);
         // Senders that still wait to be counted find nobody who counts.
@@ -118,6 +120,14 @@ fn under_load(server: &Server, round: u32, end: impl FnOnce(&Server)) -> Load {
         }
         load
     })
+}
+
+struct KillAtTheEnd<'a>(&'a Server);
+
+impl Drop for KillAtTheEnd<'_> {
+    fn drop(&mut self) {
+        self.0.kill();
+    }
 }
 
 fn wait_for(count: &Receiver<()>) {
