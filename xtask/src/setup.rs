@@ -7,7 +7,8 @@ use anyhow::{Result, bail};
 use crate::command::{command, output, say};
 
 /// What the tests drive: a command that ends well where it is complete, and the Debian package that
-/// has it. For TLS swaks needs a module, and for logins mutt needs one, which are packages of their own.
+/// has it. For TLS swaks needs a module, and for logins mutt needs one, which are packages of their
+/// own.
 const CLIENTS: [(&str, &str); 10] = [
     ("command -v curl", "curl"),
     ("command -v swaks", "swaks"),

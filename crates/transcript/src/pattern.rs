@@ -4,6 +4,12 @@
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pattern(pub(crate) String);
 
+impl std::fmt::Display for Pattern {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
 impl Pattern {
     /// Whether every text that fits begins with these words.
     pub(crate) fn begins_with(&self, words: &str) -> bool {

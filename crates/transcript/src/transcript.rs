@@ -134,8 +134,8 @@ impl Transcript {
         self.needs_a_stage().is_none()
     }
 
-    /// What keeps it from a real socket, in words: it answers for the desk, turns the clock or stops
-    /// the process.
+    /// What keeps it from a real socket, in words: it answers for the desk, turns the clock or
+    /// stops the process.
     pub fn needs_a_stage(&self) -> Option<&'static str> {
         self.entries.iter().find_map(|entry| match entry.item {
             Item::Answer(_) => Some("it answers for the desk"),

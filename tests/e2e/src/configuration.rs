@@ -54,7 +54,8 @@ impl Configuration {
                  addresses = [\"127.0.0.1:{port}\"]\nbare_newline = \"{bare_newline}\"\n"
             )
         });
-        // Hashes are cheap, segments small and answers to wrong passwords quick, as in development mode.
+        // Hashes are cheap, segments small and answers to wrong passwords quick, as in development
+        // mode.
         format!(
             "hostname = \"here.example\"\ndefault_domain = \"here.example\"\n\
              data_dir = \"{}\"\n{}\

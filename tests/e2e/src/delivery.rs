@@ -1,8 +1,8 @@
 //! What may differ between a message that was sent and the one that is fetched.
 //!
 //! Final delivery writes in front, in this order and nothing else: one `Return-Path`, one
-//! `Delivered-To`, one `Received` (RFC 5321 4.4). Below them an MX changes no octet, and submission adds
-//! only those of `Message-ID`, `Date` and `From` that are missing.
+//! `Delivered-To`, one `Received` (RFC 5321 4.4). Below them an MX changes no octet, and submission
+//! adds only those of `Message-ID`, `Date` and `From` that are missing.
 
 /// Checks a message that came in by the MX port.
 ///

@@ -1,15 +1,15 @@
 //! What the end-to-end tests stand on: the real binary, awkward messages, and processes that end.
 //!
 //! The tests in `tests/clients` start `cassmail serve --dev` on free ports, let real clients bring
-//! messages in or fetch them, and compare octets. This library holds what they share; the clients and
-//! what each is known to change stand with the tests.
+//! messages in or fetch them, and compare octets. This library holds what they share; the clients
+//! and what each is known to change stand with the tests.
 //!
 //! `tests/transcripts` has the golden conversations with the binary, over real sockets.
 //!
-//! Nothing here knows a crate of cassmail, but for the reader of those conversations: what is tested is
-//! the binary, and what is expected of it is written down again, on purpose. For the same reason the
-//! SMTP sender and the POP3 reader here are
-//! small, strict and of their own: they are the ruler that clients are measured with.
+//! Nothing here knows a crate of cassmail, but for the reader of those conversations: what is
+//! tested is the binary, and what is expected of it is written down again, on purpose. For the same
+//! reason the SMTP sender and the POP3 reader here are small, strict and of their own: they are the
+//! ruler that clients are measured with.
 //!
 //! Absent on purpose: sleeps, retries, and any trust in a client's exit code where octets can be
 //! compared.

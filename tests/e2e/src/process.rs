@@ -102,8 +102,8 @@ fn drain(mut from: impl Read + Send + 'static) -> JoinHandle<Vec<u8>> {
     })
 }
 
-/// A running program with all that it started: what is left of that when the program ends is killed,
-/// and dropping kills all.
+/// A running program with all that it started: what is left of that when the program ends is
+/// killed, and dropping kills all.
 #[derive(Debug)]
 pub struct Process {
     group: Pid,

@@ -53,6 +53,8 @@ const PORTS: [Port; 7] = [
 pub struct Options {
     /// Whether POP3 takes passwords in clear.
     pub plaintext: bool,
+    /// Whether the store is in memory, whichever is under test.
+    pub memory: bool,
 }
 
 /// A running server; dropping kills it and removes its data.
@@ -82,6 +84,9 @@ impl Server {
         arguments.push(folder.path().join("data").display().to_string());
         if options.plaintext {
             arguments.push("--dev-plaintext".into());
+        }
+        if options.memory {
+            arguments.extend(["--store", "memory"].map(str::to_owned));
         }
         Self::launch(folder, offset, arguments)
     }
@@ -125,7 +130,10 @@ impl Server {
 
     /// Starts one that takes POP3 passwords in clear.
     pub fn plain() -> Self {
-        Self::start(Options { plaintext: true })
+        Self::start(Options {
+            plaintext: true,
+            ..Options::default()
+        })
     }
 
     /// The number of a port of this server.
@@ -242,7 +250,8 @@ fn launch(arguments: &[String], folder: &Path) -> Process {
         .stdin(Stdio::null())
         .stdout(append(folder.join("stdout")))
         .stderr(append(folder.join("stderr")));
-    let store = settings::store();
+    let is_chosen = arguments.iter().any(|argument| argument == "--store");
+    let store = settings::store().filter(|_| !is_chosen);
     let store: Vec<&str> = store.iter().flat_map(|store| ["--store", store]).collect();
     Process::start(&mut command, &store)
 }

@@ -29,8 +29,9 @@ pub fn crash_rounds() -> u32 {
     })
 }
 
-/// Whether a client that is not installed is a failure: `CASSMAIL_ALL_CLIENTS=1`, and CI (`CI=true`)
-/// unless `CASSMAIL_ALL_CLIENTS=0`. In CI nobody reads what a test that passed has to say.
+/// Whether a client that is not installed is a failure: `CASSMAIL_ALL_CLIENTS=1`, and CI
+/// (`CI=true`) unless `CASSMAIL_ALL_CLIENTS=0`. In CI nobody reads what a test that passed has to
+/// say.
 pub fn all_clients_wanted() -> bool {
     let wanted = variable("CASSMAIL_ALL_CLIENTS").map(|value| value == "1");
     wanted.unwrap_or_else(|| variable("CI").is_some_and(|value| value == "true"))

@@ -1,5 +1,5 @@
-//! The promise, while the server is ended or killed under load: what was answered 250 is there, whole
-//! and once; what was not is there once or not at all; nothing else is there.
+//! The promise, while the server is ended or killed under load: what was answered 250 is there,
+//! whole and once; what was not is there once or not at all; nothing else is there.
 
 use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};

@@ -38,8 +38,8 @@ fn an_octet_over_the_limit_is_too_much() {
     assert_eq!(maildrop.sizes().expect("lists").len(), 0);
 }
 
-/// One delivery and one login, so that what is built once is there: a password is checked in memory of
-/// its own, for instance.
+/// One delivery and one login, so that what is built once is there: a password is checked in memory
+/// of its own, for instance.
 fn warm_up(server: &Server) {
     let mut conversation = Conversation::open(server.port(Port::Mx)).expect("welcomes");
     conversation

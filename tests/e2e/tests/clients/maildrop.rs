@@ -129,6 +129,16 @@ fn the_first_output_says_where_to_send_and_where_to_fetch() {
     }
 }
 
+#[test]
+fn a_store_in_memory_needs_no_data_folder_beforehand() {
+    let server = Server::start(Options {
+        plaintext: true,
+        memory: true,
+    });
+    deliver(&server, 1);
+    assert_eq!(subjects(&server), ["1"]);
+}
+
 /// A server whose bob has so many messages, whose subjects are their numbers.
 fn holding(messages: usize) -> Server {
     let server = Server::plain();

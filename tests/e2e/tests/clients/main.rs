@@ -1,7 +1,8 @@
 //! Real clients and rough treatment, against the real binary in development mode.
 //!
 //! A client that is not installed is skipped with a line that says so, unless
-//! `CASSMAIL_ALL_CLIENTS=1` or CI makes that a failure. See `cassmail_e2e::settings` for all variables.
+//! `CASSMAIL_ALL_CLIENTS=1` or CI makes that a failure. See `cassmail_e2e::settings` for all
+//! variables.
 
 mod commands;
 mod crash;

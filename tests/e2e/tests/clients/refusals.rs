@@ -13,8 +13,8 @@ fn a_message_that_breaks_the_rules_is_refused_and_nothing_of_it_is_delivered() {
     }
 }
 
-/// Whoever finds an end of data in the message answers more than once, so that the answer to NOOP is
-/// another one.
+/// Whoever finds an end of data in the message answers more than once, so that the answer to NOOP
+/// is another one.
 fn is_refused_once(server: &Server, message: &Message) {
     let name = &message.name;
     let mut conversation = Conversation::open(server.port(Port::Mx)).expect("welcomes");

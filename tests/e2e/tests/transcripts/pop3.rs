@@ -118,7 +118,8 @@ impl Lens {
         }
     }
 
-    /// A number of octets as transcripts have it: that of some of the messages, without trace fields.
+    /// A number of octets as transcripts have it: that of some of the messages, without trace
+    /// fields.
     fn number(&self, digits: &str) -> Option<String> {
         let all = 1_usize..1 << self.sizes.len();
         let sum = |sizes: &[usize], which: usize| -> usize {

@@ -1,5 +1,5 @@
-//! The conversations in `tests/transcripts/smtp`. Where a transcript names what is committed, that has
-//! to be in a mailbox afterwards; where it forbids it, it must not.
+//! The conversations in `tests/transcripts/smtp`. Where a transcript names what is committed, that
+//! has to be in a mailbox afterwards; where it forbids it, it must not.
 
 use std::collections::BTreeSet;
 
@@ -101,7 +101,7 @@ fn run(server: &Server, transcript: &Transcript, port: Port) -> Result<(), Strin
         let came = |message: &Vec<u8>| readings(message, port).any(|text| wanted.matches(&text));
         if !stored.iter().any(came) {
             let path = transcript.path().display();
-            return Err(format!("{path}: in no mailbox is {wanted:?}"));
+            return Err(format!("{path}: in no mailbox is {wanted}"));
         }
     }
     for message in &stored {

@@ -5,8 +5,8 @@ use cassmail_e2e::PASSWORD;
 use super::Fetcher;
 use crate::door::{Client, Tls, files, well, with_crlf};
 
-/// Hands messages on by the custom of Unix; told to add no `Received`, to rewrite nothing, and to take
-/// what it calls bad headers.
+/// Hands messages on by the custom of Unix; told to add no `Received`, to rewrite nothing, and to
+/// take what it calls bad headers.
 pub(super) struct Fetchmail;
 
 impl Fetcher for Fetchmail {
@@ -64,9 +64,9 @@ impl Fetcher for Fetchmail {
 /// Lines above this do not fit its buffer, and it writes what is behind the buffer.
 const LONGEST_LINE: usize = 8188;
 
-/// Four things it does to a message whatever it is told: lines that do not fit its buffer are spoilt; in
-/// the header `From ` and `>From ` lines of mailboxes go, and dots stay stuffed; a header without an
-/// empty line gets one.
+/// Four things it does to a message whatever it is told: lines that do not fit its buffer are
+/// spoilt; in the header `From ` and `>From ` lines of mailboxes go, and dots stay stuffed; a
+/// header without an empty line gets one.
 fn handed_on(stored: &[u8]) -> Option<Vec<u8>> {
     let mut all = Vec::with_capacity(stored.len());
     let mut in_header = true;

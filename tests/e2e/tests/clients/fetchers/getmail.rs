@@ -7,10 +7,10 @@ use cassmail_e2e::PASSWORD;
 use super::Fetcher;
 use crate::door::{Client, Tls, files, well, with_crlf};
 
-/// Parses each message with Python's `email` and writes it anew, and nothing tells it not to: headers
-/// are folded anew or ended where they are odd, parts of a body are joined by its own rules, `Return-Path`
-/// stays once. Where it does that, the strictest that is true: it hands on what its own class makes of the
-/// stored message. Told to add no trace fields.
+/// Parses each message with Python's `email` and writes it anew, and nothing tells it not to:
+/// headers are folded anew or ended where they are odd, parts of a body are joined by its own
+/// rules, `Return-Path` stays once. Where it does that, the strictest that is true: it hands on
+/// what its own class makes of the stored message. Told to add no trace fields.
 pub(super) struct Getmail;
 
 impl Fetcher for Getmail {

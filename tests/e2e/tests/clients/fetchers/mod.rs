@@ -22,8 +22,8 @@ pub(crate) trait Fetcher {
     /// Whether it can get TLS by STLS.
     const UPGRADES: bool = true;
 
-    /// The messages that it hands on otherwise than it got them, whatever it is told. All others have
-    /// to come as they are stored.
+    /// The messages that it hands on otherwise than it got them, whatever it is told. All others
+    /// have to come as they are stored.
     const CHANGED: &'static [&'static str] = &[];
 
     /// Fetches all messages of the door's account, in order, and leaves them on the server.
@@ -42,8 +42,12 @@ fn everything_is_fetched<F: Fetcher>() {
     }
     let messages: Vec<Message> = written().into_iter().chain(generated()).collect();
     // Where passwords in clear are not taken, a client that logs in does it under TLS.
-    let strict = (Options { plaintext: false }, OUT_UNDER_TLS.as_slice());
-    let lenient = (Options { plaintext: true }, OUT_IN_CLEAR.as_slice());
+    let options = |plaintext| Options {
+        plaintext,
+        ..Options::default()
+    };
+    let strict = (options(false), OUT_UNDER_TLS.as_slice());
+    let lenient = (options(true), OUT_IN_CLEAR.as_slice());
     let failures: Vec<String> = [strict, lenient]
         .into_iter()
         .flat_map(|(options, doors)| {

@@ -7,8 +7,8 @@ use cassmail_e2e::{Maildrop, PASSWORD, Port};
 use super::Fetcher;
 use crate::door::{Client, Tls, with_crlf};
 
-/// Keeps each message that it opens in its cache, as it came but for line ends. A pipe to nowhere makes
-/// it open all.
+/// Keeps each message that it opens in its cache, as it came but for line ends. A pipe to nowhere
+/// makes it open all.
 pub(super) struct Mutt;
 
 impl Fetcher for Mutt {
@@ -62,7 +62,8 @@ fn config(client: &Client<'_>) -> String {
          set message_cachedir = \"{home}/cache\"\nset ssl_starttls = {starttls}\n\
          set ssl_force_tls = {starttls}\nset ssl_verify_host = no\nset ssl_verify_dates = no\n\
          set certificate_file = \"{}\"\nset folder = \"{home}\"\n\
-         set sort = mailbox-order\nset pop_delete = no\nset sleep_time = 0\nset quit = yes\nset delete = no\n\
+         set sort = mailbox-order\nset pop_delete = no\nset quit = yes\nset delete = no\n\
+         set sleep_time = 0\n\
          set pipe_split = yes\nset pipe_decode = no\nset wait_key = no\n\
          push \"<tag-pattern>~A<enter><tag-prefix><pipe-message>cat > /dev/null<enter><exit>\"\n",
         client.door.account,

@@ -16,8 +16,8 @@ pub(crate) trait Sender {
     /// The name of its executable file.
     const PROGRAM: &'static str;
 
-    /// The messages that it does not send as they are, whatever it is told. All others have to come as
-    /// they were handed over.
+    /// The messages that it does not send as they are, whatever it is told. All others have to come
+    /// as they were handed over.
     const CHANGED: &'static [&'static str] = &[];
 
     /// Sends messages to the account of the door, in order.

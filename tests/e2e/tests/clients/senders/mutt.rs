@@ -1,13 +1,13 @@
-//! mutt: what it composes is its own, so that it sends messages of ours on as they are. That it calls
-//! to bounce: one process for all, driven by keys in a terminal of its own.
+//! mutt: what it composes is its own, so that it sends messages of ours on as they are. That it
+//! calls to bounce: one process for all, driven by keys in a terminal of its own.
 
 use cassmail_e2e::{Message, PASSWORD};
 
 use super::Sender;
 use crate::door::{Client, Tls, with_lf};
 
-/// Puts `Resent-` fields in front (RFC 5322 3.6.6). It ends a header where it sees no field, and writes
-/// an empty line there; takes `From ` lines of mailboxes and fields of mail readers out.
+/// Puts `Resent-` fields in front (RFC 5322 3.6.6). It ends a header where it sees no field, and
+/// writes an empty line there; takes `From ` lines of mailboxes and fields of mail readers out.
 pub(super) struct Mutt;
 
 impl Sender for Mutt {
@@ -129,7 +129,8 @@ fn config(client: &Client<'_>) -> String {
          set ssl_verify_host = no\nset ssl_verify_dates = no\n\
          set certificate_file = \"{}\"\n\
          set folder = \"{home}\"\nset spoolfile = \"{home}/mailbox\"\nset sort = mailbox-order\n\
-         set bounce = yes\nset bounce_delivered = yes\nset sleep_time = 0\nset quit = yes\nset wait_key = no\n\
+         set bounce = yes\nset bounce_delivered = yes\nset quit = yes\nset wait_key = no\n\
+         set sleep_time = 0\n\
          push \"<tag-pattern>~A<enter><tag-prefix><bounce-message>{}<enter><exit>\"\n",
         client.port(),
         client.certificate().display(),
