@@ -244,7 +244,7 @@ impl Drop for Server {
 }
 
 fn launch(arguments: &[String], folder: &Path) -> Process {
-    let mut command = settings::command();
+    let mut command = settings::mortal_command();
     command
         .args(arguments)
         .stdin(Stdio::null())

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::process::Command;
 
+use crate::installed;
+
 /// The binary under test: `CASSMAIL_BIN`, else the `cassmail` that cargo built beside these tests.
 ///
 /// # Panics
@@ -50,7 +52,21 @@ pub fn store_keeps() -> bool {
 /// The binary under test, for a command: without what the environment says to these tests or to the
 /// service of whoever runs them.
 pub fn command() -> Command {
-    let mut command = Command::new(binary());
+    without_settings(Command::new(binary()))
+}
+
+/// The same for a server, which dies with the thread that starts it even when the tests are killed
+/// and nothing is dropped. Where `setpriv` (util-linux) is missing, such a server would stay.
+pub fn mortal_command() -> Command {
+    if !installed("setpriv") {
+        return command();
+    }
+    let mut command = Command::new("setpriv");
+    command.args(["--pdeathsig", "KILL", "--"]).arg(binary());
+    without_settings(command)
+}
+
+fn without_settings(mut command: Command) -> Command {
     for (name, _) in std::env::vars_os() {
         if name.as_encoded_bytes().starts_with(b"CASSMAIL_") {
             command.env_remove(name);
