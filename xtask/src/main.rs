@@ -22,8 +22,14 @@ cargo xtask COMMAND
   docs               write the generated documents anew
   docs --check       fail when a generated document is not up to date
   setup              install the mail clients that the end-to-end tests use
-  bench embedded     the budgets of the embedded store, with Postfix and Dovecot beside it
-  bench crash        200 rounds of kill -9 and 10 000 simulated power cuts
+  bench embedded [ROUNDS]
+                     the budgets of the embedded store, with Postfix and Dovecot beside it where
+                     they can be installed; some six minutes
+  bench crash [ROUNDS] [HISTORIES]
+                     200 rounds of kill -9 and 10 000 simulated power cuts
+
+  Both benchmarks take --write (the tables go into docs/benchmarks.md), --json FILE, --dir DIR
+  (where the servers keep their files, /var/tmp), --quick, --no-peers and --store KIND.
 ";
 
 fn main() -> ExitCode {
@@ -37,8 +43,8 @@ fn main() -> ExitCode {
         ["docs"] => docs::write(),
         ["docs", "--check"] => docs::check(),
         ["setup"] => setup::run(),
-        ["bench", "embedded"] => bench::embedded(),
-        ["bench", "crash"] => bench::crash(),
+        ["bench", "embedded", rest @ ..] => bench::embedded(rest),
+        ["bench", "crash", rest @ ..] => bench::crash(rest),
         [] | ["help" | "--help"] => {
             say(HELP);
             return ExitCode::SUCCESS;

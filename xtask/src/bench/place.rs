@@ -1,0 +1,73 @@
+//! Where a benchmark happens: the programs it runs, and a folder that is removed at its end.
+
+use std::fs::{self, Permissions};
+use std::net::{Ipv4Addr, TcpListener};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::command::{cargo, output, run, say};
+
+/// Programs and folder of a benchmark.
+#[derive(Debug)]
+pub(super) struct Place {
+    folder: TempDir,
+    /// Where cargo puts what it builds.
+    pub(super) target: PathBuf,
+}
+
+impl Place {
+    /// Builds the programs in release, and makes the folder.
+    pub(super) fn prepare(parent: &Path) -> Result<Self> {
+        let packages = ["--package", "cassmail", "--package", "cassmail-bench"];
+        run(cargo(&[&["build", "--release"][..], &packages].concat()))?;
+        let metadata = output(cargo(&["metadata", "--format-version", "1", "--no-deps"]))?;
+        let metadata: Value = serde_json::from_str(&metadata).context("cargo metadata")?;
+        let target = metadata["target_directory"].as_str();
+        let target = target.context("cargo has no target folder")?.into();
+        let folder = tempfile::Builder::new()
+            .prefix("cassmail-bench-")
+            .tempdir_in(parent)
+            .with_context(|| format!("cannot make a folder in {}", parent.display()))?;
+        let place = Self { folder, target };
+        // Postfix and Dovecot give up their rights and must still get to what is theirs.
+        open_to_all(place.path())?;
+        Ok(place)
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// A folder in the folder.
+    pub(super) fn folder(&self, name: &str) -> Result<PathBuf> {
+        let path = self.path().join(name);
+        fs::create_dir(&path).with_context(|| format!("cannot make {}", path.display()))?;
+        open_to_all(&path)?;
+        Ok(path)
+    }
+
+    pub(super) fn program(&self, name: &str) -> PathBuf {
+        self.target.join("release").join(name)
+    }
+
+    /// Leaves everything where it is, for whoever looks into what went wrong.
+    pub(super) fn keep(self) {
+        let path = self.folder.keep();
+        say(&format!("everything is kept in {}", path.display()));
+    }
+}
+
+fn open_to_all(path: &Path) -> Result<()> {
+    let opened = fs::set_permissions(path, Permissions::from_mode(0o755));
+    opened.with_context(|| format!("cannot open {}", path.display()))
+}
+
+/// A port of the loopback that nobody uses now.
+pub(super) fn free_port() -> Result<u16> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("no port is free")?;
+    Ok(listener.local_addr()?.port())
+}
