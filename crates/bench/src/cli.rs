@@ -12,9 +12,31 @@ use crate::message::Content;
 use crate::sizes::{Recipients, Sizes};
 use crate::wire::Dial;
 
+/// Shown as the name of a value, since clap makes a line end of {n} in any other text.
+const TEMPLATE: &str = "user{n}@example.org";
+
+const EXAMPLES: &str = "\
+Ten thousand mails over 32 connections, what was acknowledged in a ledger, and what process 4711 and
+its children used until they were idle; then whether every promise was kept:
+  cassmail-bench smtp --target 127.0.0.1:2525 --to a@example.org,b@example.org \\
+      --connections 32 --pipeline --count 10000 --ledger run.ledger --pid 4711 --idle-wait 60
+  cassmail-bench verify --target 127.0.0.1:1110 --password secret --ledger run.ledger
+
+The sizes and recipients of SPECmail2001 at 100 mails a second, whatever the server does:
+  cassmail-bench smtp --target a:25 --target b:25 --to a@example.org,b@example.org \\
+      --size spec --recipients spec --rate 100 --duration 10m --connections 200 --json -
+
+Polls; then downloads with removal, which the ledger must know; then a large mailbox:
+  cassmail-bench pop3 --target 127.0.0.1:1110 --login a@example.org,b@example.org \\
+      --password secret --mode poll --connections 16 --duration 30s
+  cassmail-bench pop3 ... --mode drain --ledger run.ledger
+  cassmail-bench mailbox --target 127.0.0.1:1110 --login big@example.org --password secret
+
+Exit codes: 0 well, 1 operations failed or promises were broken, 2 usage.";
+
 /// Load generator and checker for any SMTP and POP3 server.
 #[derive(Debug, Parser)]
-#[command(name = "cassmail-bench", version)]
+#[command(name = "cassmail-bench", version, after_help = EXAMPLES)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -69,8 +91,8 @@ pub(crate) struct SmtpArgs {
     /// Envelope sender.
     #[arg(long, default_value = "bench@example.net")]
     pub(crate) from: String,
-    /// Recipients: a template such as user{n}@example.org, or a list with commas.
-    #[arg(long)]
+    /// Recipients: a template, in which a number takes the place of the n, or a list with commas.
+    #[arg(long, value_name = TEMPLATE)]
     pub(crate) to: String,
     /// How many names the template gives.
     #[arg(long, default_value_t = 1)]
@@ -125,8 +147,8 @@ pub(crate) struct Pop3Args {
     pub(crate) load: LoadArgs,
     #[command(flatten)]
     pub(crate) login: LoginArgs,
-    /// Mailboxes: a template such as user{n}@example.org, or a list with commas.
-    #[arg(long = "login", value_name = "TEMPLATE")]
+    /// Mailboxes: a template, in which a number takes the place of the n, or a list with commas.
+    #[arg(long = "login", value_name = TEMPLATE)]
     pub(crate) names: String,
     /// How many names the template gives.
     #[arg(long, default_value_t = 1)]

@@ -252,7 +252,10 @@ impl Books {
             Entry::Refused(sent) => self.enter_sent(&sent, login, |a| a.refused += 1)?,
             Entry::Removed(removed) => {
                 let account = self.account(removed.mailbox, &removed.token)?;
-                account.removed.push(removed.uid);
+                // Two sessions may remove the same copy, and both are told that it is gone.
+                if removed.uid.is_empty() || !account.removed.contains(&removed.uid) {
+                    account.removed.push(removed.uid);
+                }
             }
             Entry::MaybeRemoved(removed) => {
                 self.account(removed.mailbox, &removed.token)?.maybe_removed += 1;
@@ -330,6 +333,22 @@ mod tests {
             ..Account::default()
         };
         assert_eq!(books.mailboxes["c@x"][&token], second);
+    }
+
+    #[test]
+    fn a_copy_that_two_sessions_removed_was_one_copy() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ledger");
+        let token = Token { run: 3, number: 10 };
+        let mut writer = LedgerWriter::append_to(&path).unwrap();
+        for uid in ["uid1", "uid1", "uid2", "", ""] {
+            writer.removed(Removal::Certain, "c@x", token, uid);
+        }
+        drop(writer);
+        let mut books = Books::default();
+        books.read(&path, ToString::to_string).unwrap();
+        let removed = &books.mailboxes["c@x"][&token].removed;
+        assert_eq!(removed, &["uid1", "uid2", "", ""]);
     }
 
     #[test]

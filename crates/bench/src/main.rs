@@ -83,6 +83,7 @@ use crate::cli::{Cli, Command};
 use crate::report::Report;
 
 fn main() -> ExitCode {
+    process::raise_open_files();
     match run(Cli::parse().command) {
         Ok(Outcome { good: true, .. }) => ExitCode::SUCCESS,
         Ok(_) => ExitCode::FAILURE,

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use std::{fs, thread};
 
 use anyhow::{Result, bail};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::time::{ClockId, clock_gettime};
 use serde::Serialize;
 
@@ -69,6 +70,17 @@ pub(crate) fn own_cpu() -> Duration {
     let spent = clock_gettime(ClockId::ProcessCPUTime);
     let seconds = Duration::from_secs(u64::try_from(spent.tv_sec).unwrap_or(0));
     seconds + Duration::from_nanos(u64::try_from(spent.tv_nsec).unwrap_or(0))
+}
+
+/// Takes as many open files as the system gives: each connection is one.
+pub(crate) fn raise_open_files() {
+    let maximum = getrlimit(Resource::Nofile).maximum;
+    let raised = Rlimit {
+        current: maximum,
+        maximum,
+    };
+    // Where this fails a connection will, and will say why.
+    let _: rustix::io::Result<()> = setrlimit(Resource::Nofile, raised);
 }
 
 impl Meter {
