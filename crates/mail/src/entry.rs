@@ -21,6 +21,14 @@ impl Entry {
             None => Uidl::of(self.id),
         }
     }
+
+    /// Writes the unique id to list, without making it a value: polls list thousands of them.
+    pub fn write_uidl(&self, output: &mut Vec<u8>) {
+        match &self.imported_uidl {
+            Some(uidl) => output.extend_from_slice(uidl.as_str().as_bytes()),
+            None => output.extend_from_slice(self.id.text().as_str().as_bytes()),
+        }
+    }
 }
 
 /// The line that says for which recipient a copy was made.
@@ -29,4 +37,24 @@ impl Entry {
 /// first line (`Return-Path`) when the message is given out, and counted in [`Entry::size`].
 pub fn delivered_to_line(recipient: &Address) -> String {
     format!("Delivered-To: {recipient}\r\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_unique_id_is_written_as_it_is() {
+        let mut entry = Entry {
+            id: MessageId::from_key([7; 16]),
+            size: 1,
+            imported_uidl: None,
+        };
+        for imported in [None, "old-1".parse().ok().map(Box::new)] {
+            entry.imported_uidl = imported;
+            let mut written = Vec::new();
+            entry.write_uidl(&mut written);
+            assert_eq!(written, entry.uidl().as_str().as_bytes());
+        }
+    }
 }

@@ -67,6 +67,11 @@ impl MessageId {
         })
     }
 
+    /// 26 printable characters that sort as the ids do.
+    pub(crate) fn text(self) -> base32::Text {
+        base32::encode(self.to_u128())
+    }
+
     fn to_u128(self) -> u128 {
         (u128::from(self.time) << 64) | u128::from(self.rest)
     }
@@ -83,7 +88,7 @@ impl MessageId {
 impl fmt::Display for MessageId {
     /// Writes 26 printable characters that sort as the ids do.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&base32::encode(self.to_u128()))
+        f.write_str(self.text().as_str())
     }
 }
 

@@ -17,7 +17,7 @@ pub struct UidlError;
 impl Uidl {
     /// The unique id that this server gives a message.
     pub fn of(id: MessageId) -> Self {
-        Self(id.to_string().into_boxed_str())
+        Self(id.text().as_str().into())
     }
 
     /// The text.

@@ -64,7 +64,7 @@ fn write_line(number: usize, entry: &Entry, column: Column, output: &mut Vec<u8>
     output.push(b' ');
     match column {
         Column::Size => write_number(entry.size, output),
-        Column::UniqueId => output.extend_from_slice(entry.uidl().as_str().as_bytes()),
+        Column::UniqueId => entry.write_uidl(output),
     }
     output.extend_from_slice(b"\r\n");
 }
