@@ -1,5 +1,6 @@
 //! Running other programs, and speaking.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -28,8 +29,19 @@ pub(crate) fn command(program: &str, arguments: &[&str]) -> Command {
 }
 
 /// `cargo` as it was called.
+///
+/// What cargo told this program about itself would reach the build scripts of others, which then
+/// build anew whenever cargo is called in another way: minutes each time.
 pub(crate) fn cargo(arguments: &[&str]) -> Command {
-    command(env!("CARGO"), arguments)
+    let mut command = command(env!("CARGO"), arguments);
+    let of_ours = |name: &OsString| {
+        let name = name.to_string_lossy();
+        name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")
+    };
+    for (name, _) in std::env::vars_os().filter(|(name, _)| of_ours(name)) {
+        command.env_remove(name);
+    }
+    command
 }
 
 /// Runs a command and shows what it prints.

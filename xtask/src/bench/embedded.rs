@@ -85,6 +85,8 @@ fn measure_all(
     peers: Option<Peers>,
     amounts: &Amounts,
 ) -> Result<Figures> {
+    say("polls before anything was removed");
+    let fresh = measure::poll(generator, &service.target, amounts)?;
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     for number in 1..=amounts.rounds {
         say(&format!("round {number} of {}: cassmail", amounts.rounds));
@@ -98,7 +100,7 @@ fn measure_all(
         }
     }
     drop(peers);
-    let alone = measure::alone(generator, cassmail, service, amounts)?;
+    let alone = measure::alone(generator, cassmail, service, fresh, amounts)?;
     Ok(Figures {
         ours,
         peers: theirs,
@@ -153,10 +155,12 @@ impl Figures {
         json!({
             "cassmail": rounds(&self.ours),
             "peers": rounds(&self.peers),
+            "fresh_poll": alone.fresh.0,
             "large_mailbox": alone.large.0,
             "starts_seconds": alone.starts.iter().map(Duration::as_secs_f64).collect::<Vec<_>>(),
             "memory_mib": {
                 "idle": alone.idle,
+                "idle_after_rounds": alone.used,
                 "thousand_connections": alone.crowd,
                 "receiving_large": alone.receiving,
             },
@@ -196,6 +200,19 @@ fn tables(
             figure.map_or_else(|| "-".to_owned(), |figure| format!("{figure:.decimals$}"))
         };
         sides.row(vec![what.to_owned(), of(&figures.ours), of(&figures.peers)]);
+    }
+    let alone = &figures.alone;
+    for (what, figure) in [
+        (
+            "poll before anything was removed: CPU ms per session",
+            format!("{:.3}", alone.fresh.cpu_per("sessions")),
+        ),
+        (
+            "memory after all this, with nothing to do, MiB",
+            format!("{:.0}", alone.used),
+        ),
+    ] {
+        sides.row(vec![what.to_owned(), figure, "-".to_owned()]);
     }
     let mut here = Table::new(&["machine", ""]);
     for (what, value) in machine.lines() {

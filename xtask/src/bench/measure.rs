@@ -14,6 +14,8 @@ const PATIENCE: Duration = Duration::from_mins(5);
 /// The mailbox that is large; only cassmail has it.
 pub(super) const LARGE: &str = "large@example.org";
 const FIVE: &str = "user{n}@example.org --users 5";
+/// What runs at a start or after a load has ended, and what runs every second has run.
+const A_WHILE: Duration = Duration::from_secs(3);
 const MEBIBYTE: f64 = 1_048_576.0;
 
 /// How much is done.
@@ -40,6 +42,10 @@ pub(super) struct Round {
 /// What only cassmail is asked for.
 #[derive(Debug, Clone)]
 pub(super) struct Alone {
+    /// A poll before anything was ever removed.
+    pub(super) fresh: Load,
+    /// In MiB: after all loads of the rounds, with nothing to do.
+    pub(super) used: f64,
     pub(super) large: Load,
     pub(super) starts: Vec<Duration>,
     /// In MiB.
@@ -71,7 +77,22 @@ pub(super) fn round(generator: &Generator, target: &Target, amounts: &Amounts) -
         drain.count("removed"),
         u64::from(amounts.drained),
     )?;
-    deliver("--count 500")?;
+    let poll = poll(generator, target, amounts)?;
+    Ok(Round {
+        accept,
+        drain,
+        poll,
+    })
+}
+
+/// Polls of five mailboxes with 100 messages each, which are empty before and afterwards.
+pub(super) fn poll(generator: &Generator, target: &Target, amounts: &Amounts) -> Result<Load> {
+    let visit = |words: &str| {
+        let words = format!("--login {FIVE} {words}");
+        generator.visit(target.pop3, &words, PATIENCE)
+    };
+    let words = format!("--to {FIVE} --size 10KiB --connections 32 --idle-wait 60 --count 500");
+    generator.deliver(target.smtp, &words, PATIENCE)?;
     // The first login of an account computes a hash, the others do not.
     visit("--mode poll --connections 5 --count 100")?;
     let poll = visit(&format!(
@@ -81,11 +102,7 @@ pub(super) fn round(generator: &Generator, target: &Target, amounts: &Amounts) -
     let sessions = poll.count("sessions");
     expect("listed", poll.count("listed"), sessions * 100)?;
     visit("--mode drain --pipeline --connections 5")?;
-    Ok(Round {
-        accept,
-        drain,
-        poll,
-    })
+    Ok(poll)
 }
 
 /// A figure that says that the servers did the same work.
@@ -101,8 +118,12 @@ pub(super) fn alone(
     generator: &Generator,
     cassmail: &Cassmail,
     service: Service,
+    fresh: Load,
     amounts: &Amounts,
 ) -> Result<Alone> {
+    thread::sleep(A_WHILE);
+    let used = mebibytes(service.process.resident()?);
+
     say("a large mailbox");
     let words = format!(
         "--to {LARGE} --size 1KiB --connections 32 --count {}",
@@ -122,8 +143,7 @@ pub(super) fn alone(
         service = cassmail.start()?;
         starts.push(service.started_in);
     }
-    // What runs at the start has ended, and what runs every second has run.
-    thread::sleep(Duration::from_secs(3));
+    thread::sleep(A_WHILE);
     let idle = mebibytes(service.process.resident()?);
 
     let words = format!("--to {FIVE} --size 10KiB --connections 1000 --count 20000");
@@ -134,6 +154,8 @@ pub(super) fn alone(
     let (receiving, receiving_load) = peak_of(generator, &service, &words)?;
     service.stop()?;
     Ok(Alone {
+        fresh,
+        used,
         large,
         starts,
         idle,
