@@ -22,11 +22,22 @@ pub(super) struct Process {
 }
 
 impl Process {
-    /// Starts a program whose output goes to the end of a file.
-    pub(super) fn start(name: &str, mut command: Command, output: &Path) -> Result<Self> {
-        let open = || File::options().create(true).append(true).open(output);
-        let open = || open().with_context(|| format!("failed to open {}", output.display()));
-        command.stdin(Stdio::null()).stdout(open()?).stderr(open()?);
+    /// Starts a program whose output and complaints go to the end of a file.
+    pub(super) fn start(name: &str, command: Command, output: &Path) -> Result<Self> {
+        Self::start_apart(name, command, output, output)
+    }
+
+    /// Starts a program whose output and complaints go to the ends of two files.
+    pub(super) fn start_apart(
+        name: &str,
+        mut command: Command,
+        output: &Path,
+        complaints: &Path,
+    ) -> Result<Self> {
+        command.stdin(Stdio::null());
+        command
+            .stdout(append_to(output)?)
+            .stderr(append_to(complaints)?);
         Self::spawn(name, command)
     }
 
@@ -116,6 +127,11 @@ impl Drop for Process {
         // It may have ended long ago, and here nobody could be told of anything else.
         let _: Result<()> = self.kill();
     }
+}
+
+fn append_to(path: &Path) -> Result<File> {
+    let opened = File::options().create(true).append(true).open(path);
+    opened.with_context(|| format!("failed to open {}", path.display()))
 }
 
 /// Runs a program to its end; it must succeed in time.
