@@ -9,8 +9,8 @@
 //! | `removed` | DELE was followed by a QUIT that was answered with +OK |
 //! | `maybe_removed` | DELE was followed by a QUIT without an answer, or with -ERR |
 //!
-//! Lines are written whole and in order of the answers, within some 20 ms. A ledger is appended to, so
-//! that one file can follow several runs.
+//! Lines are written whole and in order of the answers, within some 20 ms. A ledger is appended to,
+//! so that one file can follow several runs.
 
 use std::collections::{HashMap, HashSet};
 use std::fs::{File, OpenOptions};

@@ -4,8 +4,9 @@
 //!
 //! # Use
 //!
-//! Ten thousand mails of 10 KiB to a hundred users over 32 connections, each acknowledgement entered
-//! in a ledger, with the CPU time of the server (process 4711 and its children) until it is idle:
+//! Ten thousand mails of 10 KiB to a hundred users over 32 connections, each acknowledgement
+//! entered in a ledger, with the CPU time of the server (process 4711 and its children) until it is
+//! idle:
 //!
 //! ```text
 //! cassmail-bench smtp --target 127.0.0.1:2525 --to 'user{n}@example.org' --users 100 \
@@ -42,14 +43,17 @@
 //!
 //! # What is worth knowing
 //!
-//! - Exit codes: 0 well, 1 failed (operations failed, unless `--allow-errors`; promises broken), 2 usage.
+//! - Exit codes: 0 well, 1 failed (operations failed, unless `--allow-errors`; promises broken), 2
+//!   usage.
 //! - Closed loop latency counts from the moment a connection is free; open loop latency from the
 //!   scheduled moment, so that a stall is seen by all who would have waited.
-//! - A mail without a final answer, or with 4xx after its body, is *uncertain*: it may be there or not.
-//!   `--retry` sends it again with the same token, and each uncertain attempt explains one more copy.
+//! - A mail without a final answer, or with 4xx after its body, is *uncertain*: it may be there or
+//!   not. `--retry` sends it again with the same token, and each uncertain attempt explains one
+//!   more copy.
 //! - Certificates are not verified. This is a program for tests.
 //! - One thread makes 50 000 to 100 000 mails of 10 KiB a second; give it a core of its own.
-//! - Every message proves itself (`message`), so that `retrieve` and `drain` check what they read too.
+//! - Every message proves itself (`message`), so that `retrieve` and `drain` check what they read
+//!   too.
 //!
 //! Absent on purpose: IMAP, scenarios in files, distributed generators.
 

@@ -8,11 +8,11 @@
 //! X-Bench-To: <all recipients>
 //! ```
 //!
-//! Then come ordinary fields and a body of lines from a pregenerated table, at a place of its own for
-//! every message. Since the hash covers the fields and the body, a message is sound if and only if it
-//! is the same octet by octet from the first of our fields on. What servers put in front is ignored.
-//! Every body that is large enough has lines that servers are known to spoil: leading dots, `From ` at
-//! the beginning of a line, spaces at its end, an empty line.
+//! Then come ordinary fields and a body of lines from a pregenerated table, at a place of its own
+//! for every message. Since the hash covers the fields and the body, a message is sound if and only
+//! if it is the same octet by octet from the first of our fields on. What servers put in front is
+//! ignored. Every body that is large enough has lines that servers are known to spoil: leading
+//! dots, `From ` at the beginning of a line, spaces at its end, an empty line.
 
 use std::fmt;
 use std::str::FromStr;

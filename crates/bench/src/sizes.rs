@@ -1,7 +1,8 @@
 //! How large a message is and how many recipients it has.
 //!
-//! `spec` means the published distributions of SPECmail2001: sizes with a mean of 24.5 KiB, of which
-//! half is below 4 KiB, and two recipients on average, of which 86 % of the messages have one.
+//! `spec` means the published distributions of SPECmail2001: sizes with a mean of 24.5 KiB, of
+//! which half is below 4 KiB, and two recipients on average, of which 86 % of the messages have
+//! one.
 
 use std::str::FromStr;
 

@@ -1,7 +1,7 @@
 //! The budgets of the embedded store, and what a figure means for them.
 //!
-//! A budget is what we want; half-way is what the first version must reach. Figures are CPU time per
-//! operation or ratios to a peer in the same run, since absolute times differ between machines.
+//! A budget is what we want; half-way is what the first version must reach. Figures are CPU time
+//! per operation or ratios to a peer in the same run, since absolute times differ between machines.
 
 use serde_json::{Value, json};
 

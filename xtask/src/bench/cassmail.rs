@@ -52,7 +52,8 @@ impl Cassmail {
         let (smtp, pop3) = (free_port()?, free_port()?);
         let configuration = folder.join("cassmail.toml");
         let data = folder.join("data");
-        // The embedded store would make it; a store in memory does not, and the admin socket is there.
+        // The embedded store would make it; a store in memory does not, and the admin socket is
+        // there.
         DirBuilder::new().mode(0o700).create(&data)?;
         fs::write(&configuration, configured(&data, smtp, pop3, more))?;
         Ok(Self {

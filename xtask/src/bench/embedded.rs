@@ -148,7 +148,13 @@ impl Figures {
 
     fn json(&self) -> serde_json::Value {
         let rounds = |rounds: &[Round]| {
-            let loads = |it: &Round| json!({ "accept": it.accept.0, "drain": it.drain.0, "poll": it.poll.0 });
+            let loads = |Round {
+                             accept,
+                             drain,
+                             poll,
+                         }: &Round| {
+                json!({ "accept": accept.0, "drain": drain.0, "poll": poll.0 })
+            };
             rounds.iter().map(loads).collect::<Vec<_>>()
         };
         let alone = &self.alone;

@@ -1,9 +1,9 @@
 //! Postfix, which takes mail and writes it to Maildir by itself, with everything synced as always.
 //!
-//! Nothing of the system's own Postfix is used but its programs: configuration, queue and mail are in
-//! folders of ours, and it listens on a loopback port of ours. What differs from its defaults only
-//! says where things are, whose mail it is, and what needs no DNS. It logs to the system's log, that
-//! is, nowhere where none runs.
+//! Nothing of the system's own Postfix is used but its programs: configuration, queue and mail are
+//! in folders of ours, and it listens on a loopback port of ours. What differs from its defaults
+//! only says where things are, whose mail it is, and what needs no DNS. It logs to the system's
+//! log, that is, nowhere where none runs.
 
 use std::fs;
 use std::os::unix::fs::chown;
@@ -83,7 +83,8 @@ impl Postfix {
 }
 
 impl Drop for Postfix {
-    /// Our child is a script that waits for the master; the master is told by Postfix's own command.
+    /// Our child is a script that waits for the master; the master is told by Postfix's own
+    /// command.
     fn drop(&mut self) {
         let mut command = Command::new("postfix");
         command.arg("-c").arg(&self.configuration).arg("stop");

@@ -1,7 +1,7 @@
 //! The load: one loop per connection, which makes a mail, sends it, and enters what became of it.
 //!
-//! Pipelined, a mail costs one write and one or two reads: the octets of a body are followed at once by
-//! the envelope of the next mail, if that is due.
+//! Pipelined, a mail costs one write and one or two reads: the octets of a body are followed at
+//! once by the envelope of the next mail, if that is due.
 
 use std::rc::Rc;
 use std::sync::Arc;
