@@ -227,7 +227,12 @@ fn tables(
     here.row(vec!["store".into(), options.store.clone()]);
     here.row(vec!["peers".into(), peers.unwrap_or("none").to_owned()]);
     let rounds = figures.ours.len();
-    let note = format!("Medians of {rounds} rounds; the loads of a round are the same for all.");
+    let mut note =
+        format!("Medians of {rounds} rounds; the loads of a round are the same for all.");
+    if options.quick {
+        // The budgets name what a whole run does.
+        note += " A quick run: a twentieth of the messages, which proves nothing.";
+    }
     format!(
         "{}\n{note}\n\n{}\n{}",
         verdicts.text(),
