@@ -101,7 +101,7 @@ fn is_ci() -> bool {
 }
 
 /// Whether a command of the shell ends well.
-fn is_there(probe: &str) -> bool {
+pub(crate) fn is_there(probe: &str) -> bool {
     let mut shell = command("sh", &["-c", probe]);
     let ended = shell.stdout(Stdio::null()).stderr(Stdio::null()).status();
     ended.is_ok_and(|status| status.success())

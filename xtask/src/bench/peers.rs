@@ -7,13 +7,13 @@ use super::generator::Target;
 use super::place::Place;
 use super::postfix::Postfix;
 use crate::command::{command, output, say};
-use crate::setup::{is_installed, run_apt};
+use crate::setup::{is_there, run_apt};
 
-/// The programs, and the Debian packages that have them.
+/// Commands that end well where the programs are, and the Debian packages that have them.
 const PROGRAMS: [(&str, &str); 3] = [
-    ("postfix", "postfix"),
-    ("dovecot", "dovecot-core"),
-    ("/usr/lib/dovecot/pop3", "dovecot-pop3d"),
+    ("command -v postfix", "postfix"),
+    ("command -v dovecot", "dovecot-core"),
+    ("command -v /usr/lib/dovecot/pop3", "dovecot-pop3d"),
 ];
 
 /// The two while they run; dropping ends them.
@@ -64,9 +64,7 @@ fn may_start() -> Result<()> {
 }
 
 fn install() -> Result<()> {
-    let missing = PROGRAMS
-        .iter()
-        .filter(|(program, _)| !is_installed(program));
+    let missing = PROGRAMS.iter().filter(|(probe, _)| !is_there(probe));
     let packages: Vec<&str> = missing.map(|(_, package)| *package).collect();
     if packages.is_empty() {
         return Ok(());
