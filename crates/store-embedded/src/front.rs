@@ -9,6 +9,7 @@ use cassmail_store::{ErrorKind, Health, Reason, StoreError, StoreResult};
 use tokio::sync::{oneshot, watch};
 
 use crate::disk::Disk;
+use crate::floors::Floors;
 use crate::inbox::{Ended, Inbox};
 use crate::index::{IndexError, Snapshot};
 use crate::library::Library;
@@ -19,6 +20,7 @@ use crate::{Codec, Pace};
 pub(crate) struct Front {
     pub(crate) inbox: Inbox,
     pub(crate) library: Library,
+    pub(crate) floors: Floors,
     pub(crate) codec: Codec,
     /// How much of a large message goes into one record.
     pub(crate) chunk: usize,
@@ -56,6 +58,7 @@ impl Front {
         Self {
             inbox: Inbox::new(),
             library,
+            floors: Floors::default(),
             codec: how.codec,
             chunk,
             disk,

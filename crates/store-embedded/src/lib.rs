@@ -27,6 +27,7 @@ mod delivery;
 mod disk;
 mod embedded;
 mod error;
+mod floors;
 mod folder;
 mod front;
 #[cfg(test)]

@@ -38,6 +38,7 @@ impl Maildrops for Embedded {
 
     fn list(&self, account: AccountId) -> Work<'_, Vec<Entry>> {
         Box::pin(async move {
+            let seen = self.front.floors.look(account);
             let snapshot = self.front.snapshot(LIST)?;
             let (space, key) = account_key(Space::Profile, account);
             let exists = snapshot.get(space, &key);
@@ -47,9 +48,13 @@ impl Maildrops for Embedded {
             let mut listing = Listing {
                 snapshot,
                 account,
+                below: seen.below(),
                 entries: Vec::new(),
             };
-            if listing.read(LISTED_AT_ONCE)? == Rest::Unread {
+            let rest = listing.read(LISTED_AT_ONCE)?;
+            let first = listing.entries.first().map(|entry| entry.id);
+            self.front.floors.raise(account, seen, first);
+            if rest == Rest::Unread {
                 let read = tokio::task::spawn_blocking(move || {
                     listing.read(usize::MAX)?;
                     Ok(listing.entries)
@@ -89,6 +94,8 @@ impl Maildrops for Embedded {
 struct Listing {
     snapshot: Arc<dyn Snapshot>,
     account: AccountId,
+    /// Up to here nothing is listed.
+    below: Option<MessageId>,
     entries: Vec<Entry>,
 }
 
@@ -102,8 +109,8 @@ impl Listing {
     /// Reads at most so many more entries.
     fn read(&mut self, most: usize) -> StoreResult<Rest> {
         let prefix = self.account.to_key();
-        let last = self.entries.last();
-        let after = last.map(|last| [prefix, last.id.to_key()].concat());
+        let last = self.entries.last().map(|last| last.id);
+        let after = last.or(self.below).map(|id| [prefix, id.to_key()].concat());
         let most = self.entries.len().saturating_add(most);
         let entries = &mut self.entries;
         let mut is_damaged = false;

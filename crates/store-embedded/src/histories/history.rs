@@ -177,6 +177,22 @@ impl History {
                 }
             }
         }
+        self.look_in();
+    }
+
+    /// What was acknowledged is listed at once, whatever was listed before.
+    fn look_in(&self) {
+        let store = self.machine.store();
+        for &account in &self.residents {
+            let listed = drive(store, store.list(account)).expect("what is published can be read");
+            let listed: Vec<_> = listed.into_iter().map(|entry| entry.id).collect();
+            let expected = self.ledger.listed_by(account);
+            let lost = expected.iter().find(|id| !listed.contains(id));
+            assert!(
+                lost.is_none(),
+                "{lost:?} was acknowledged and is not listed"
+            );
+        }
     }
 
     /// Ends as it comes: in order, with the process, or with the power.

@@ -242,6 +242,11 @@ impl Writer {
         self.beside.sync_both(segment, &*self.index, batch)?;
         self.bodies.has_synced(end);
         self.front.publish(Some(self.index.snapshot()));
+        for message in added {
+            for &owner in &message.owners {
+                self.front.floors.lower(owner, message.id);
+            }
+        }
         Ok(())
     }
 
