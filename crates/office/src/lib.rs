@@ -12,6 +12,7 @@
 mod administration;
 mod clock;
 mod directory;
+mod hashing;
 mod header;
 mod intake;
 mod login;

@@ -12,6 +12,8 @@ use cassmail_mail::Secret;
 use cassmail_store::Credentials;
 use tokio::sync::Semaphore;
 
+use crate::hashing::Hashing;
+
 /// The cost of a hash, and how many may be computed at once.
 #[derive(Debug, Clone)]
 pub struct PasswordOptions {
@@ -48,6 +50,7 @@ pub struct Passwords {
     places: Arc<Semaphore>,
     /// A permit for everybody who computes.
     workers: Arc<Semaphore>,
+    hashing: Hashing,
     /// What an unknown user's password is compared with, so that it takes the same time.
     decoy: Arc<str>,
 }
@@ -66,12 +69,15 @@ impl Passwords {
         )
         .map_err(|error| PasswordError::Hash(error.to_string()))?;
         let decoy = decoy(&params);
+        let hashing = Hashing::start(options.workers);
+        let hashing = hashing.map_err(|error| PasswordError::Hash(error.to_string()))?;
         Ok(Self {
             params,
             places: Arc::new(Semaphore::new(
                 options.workers.saturating_add(options.queue),
             )),
             workers: Arc::new(Semaphore::new(options.workers)),
+            hashing,
             decoy: decoy.into(),
         })
     }
@@ -81,11 +87,11 @@ impl Passwords {
         let params = self.params.clone();
         // Made for an administrator, who may wait: no limit on the queue.
         let permit = Arc::clone(&self.workers).acquire_owned().await;
-        let hashed = tokio::task::spawn_blocking(move || {
+        let hashed = self.hashing.compute(move || {
             let _permit = permit;
             hash(&params, password.expose().as_bytes())
         });
-        let password_hash = hashed.await.map_err(|_| worker_failed())??;
+        let password_hash = hashed.await.ok_or_else(worker_failed)??;
         Ok(Credentials {
             password_hash,
             scram_sha_256: None,
@@ -108,11 +114,11 @@ impl Passwords {
             .try_acquire_owned()
             .map_err(|_| PasswordError::Overloaded)?;
         let worker = Arc::clone(&self.workers).acquire_owned().await;
-        let verified = tokio::task::spawn_blocking(move || {
+        let verified = self.hashing.compute(move || {
             let _held = (place, worker);
             verify(&stored, password.expose().as_bytes())
         });
-        Ok(verified.await.map_err(|_| worker_failed())?? && known)
+        Ok(verified.await.ok_or_else(worker_failed)?? && known)
     }
 }
 

@@ -1,0 +1,79 @@
+//! The threads that compute password hashes: few, and always the same ones.
+//!
+//! A hash takes some 19 MiB, and an allocator keeps such blocks for the thread that had them. Any
+//! thread of a large pool computing now and then a hash would make the process grow by one block for
+//! each of them.
+
+use std::io;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+
+use tokio::sync::oneshot;
+
+type Job = Box<dyn FnOnce() + Send>;
+
+/// A few threads that end when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Hashing {
+    jobs: SyncSender<Job>,
+}
+
+impl Hashing {
+    /// Starts so many threads.
+    ///
+    /// # Errors
+    /// The system has no more threads.
+    pub(crate) fn start(threads: usize) -> io::Result<Self> {
+        let threads = threads.max(1);
+        let (jobs, waiting) = sync_channel(threads);
+        let waiting = Arc::new(Mutex::new(waiting));
+        for _ in 0..threads {
+            let waiting = Arc::clone(&waiting);
+            let builder = thread::Builder::new().name("password-hash".to_owned());
+            builder.spawn(move || work(&waiting))?;
+        }
+        Ok(Self { jobs })
+    }
+
+    /// Computes in one of the threads; none if it panicked. Callers see to it that no more compute
+    /// at once than there are threads, so this never blocks.
+    ///
+    /// Cancel safe: what was begun is computed for nobody.
+    pub(crate) async fn compute<T: Send + 'static>(
+        &self,
+        job: impl FnOnce() -> T + Send + 'static,
+    ) -> Option<T> {
+        let (answer, computed) = oneshot::channel();
+        let job: Job = Box::new(move || drop(answer.send(job())));
+        self.jobs.try_send(job).ok()?;
+        computed.await.ok()
+    }
+}
+
+fn work(waiting: &Mutex<Receiver<Job>>) {
+    loop {
+        let next = waiting
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .recv();
+        let Ok(job) = next else {
+            return;
+        };
+        // Whoever waits for it sees that there is no answer; the thread goes on for others.
+        let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(job));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_job_that_panics_is_no_answer_and_the_next_one_is_computed() {
+        let hashing = Hashing::start(1).unwrap();
+        let panicked = hashing.compute(|| assert_eq!(1, 2)).await;
+        assert_eq!(panicked, None);
+        assert_eq!(hashing.compute(|| 7).await, Some(7));
+    }
+}
