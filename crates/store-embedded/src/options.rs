@@ -30,9 +30,9 @@ pub struct Options {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Codec {
     /// As they come.
+    #[default]
     Plain,
     /// LZ4, each piece for itself; pieces that do not get smaller are kept as they come.
-    #[default]
     Lz4,
 }
 
