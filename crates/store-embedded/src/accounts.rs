@@ -244,6 +244,7 @@ fn remove_account(group: &mut Group<'_>, address: &Address) -> Result<(), Refusa
     for space in [Space::Profile, Space::Credentials] {
         group.draft.remove(account_key(space, id));
     }
+    group.touch(id);
     let leaving = account_key(Space::Leaving, id);
     group.draft.put(leaving, Vec::new());
     Ok(())

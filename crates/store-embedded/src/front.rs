@@ -9,10 +9,10 @@ use cassmail_store::{ErrorKind, Health, Reason, StoreError, StoreResult};
 use tokio::sync::{oneshot, watch};
 
 use crate::disk::Disk;
-use crate::floors::Floors;
 use crate::inbox::{Ended, Inbox};
 use crate::index::{IndexError, Snapshot};
 use crate::library::Library;
+use crate::listings::Listings;
 use crate::writer::{Group, Moment, More, Pending, Refusal, Request};
 use crate::{Codec, Pace};
 
@@ -20,7 +20,7 @@ use crate::{Codec, Pace};
 pub(crate) struct Front {
     pub(crate) inbox: Inbox,
     pub(crate) library: Library,
-    pub(crate) floors: Floors,
+    pub(crate) listings: Listings,
     pub(crate) codec: Codec,
     /// How much of a large message goes into one record.
     pub(crate) chunk: usize,
@@ -58,7 +58,7 @@ impl Front {
         Self {
             inbox: Inbox::new(),
             library,
-            floors: Floors::default(),
+            listings: Listings::default(),
             codec: how.codec,
             chunk,
             disk,

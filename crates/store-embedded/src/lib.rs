@@ -27,7 +27,6 @@ mod delivery;
 mod disk;
 mod embedded;
 mod error;
-mod floors;
 mod folder;
 mod front;
 #[cfg(test)]
@@ -35,6 +34,7 @@ mod histories;
 mod inbox;
 mod index;
 mod library;
+mod listings;
 mod maildrops;
 mod opening;
 mod options;

@@ -12,6 +12,7 @@ use crate::Embedded;
 use crate::delivery::Receiving;
 use crate::front::{Verb, damaged_row, engine, unreadable};
 use crate::index::{Snapshot, Space, go_on_while};
+use crate::listings::Whole;
 use crate::reading;
 use crate::rows::{MaildropRow, account_key, listed_id};
 use crate::writer::Group;
@@ -38,8 +39,11 @@ impl Maildrops for Embedded {
 
     fn list(&self, account: AccountId) -> Work<'_, Vec<Entry>> {
         Box::pin(async move {
-            let seen = self.front.floors.look(account);
+            let seen = self.front.listings.look(account);
             let snapshot = self.front.snapshot(LIST)?;
+            if let Some(listing) = seen.listing() {
+                return Ok(listing.to_vec());
+            }
             let (space, key) = account_key(Space::Profile, account);
             let exists = snapshot.get(space, &key);
             if exists.map_err(|error| unreadable(LIST, error))?.is_none() {
@@ -51,10 +55,10 @@ impl Maildrops for Embedded {
                 below: seen.below(),
                 entries: Vec::new(),
             };
-            let rest = listing.read(LISTED_AT_ONCE)?;
-            let first = listing.entries.first().map(|entry| entry.id);
-            self.front.floors.raise(account, seen, first);
-            if rest == Rest::Unread {
+            let whole = listing.read(LISTED_AT_ONCE)?;
+            let listings = &self.front.listings;
+            listings.found(account, &seen, &listing.entries, whole);
+            if whole == Whole::No {
                 let read = tokio::task::spawn_blocking(move || {
                     listing.read(usize::MAX)?;
                     Ok(listing.entries)
@@ -99,15 +103,9 @@ struct Listing {
     entries: Vec<Entry>,
 }
 
-#[derive(Debug, PartialEq, Eq)]
-enum Rest {
-    Unread,
-    None,
-}
-
 impl Listing {
     /// Reads at most so many more entries.
-    fn read(&mut self, most: usize) -> StoreResult<Rest> {
+    fn read(&mut self, most: usize) -> StoreResult<Whole> {
         let prefix = self.account.to_key();
         let last = self.entries.last().map(|last| last.id);
         let after = last.or(self.below).map(|id| [prefix, id.to_key()].concat());
@@ -131,7 +129,7 @@ impl Listing {
         if is_damaged {
             return Err(damaged_row(LIST));
         }
-        let is_unread = entries.len() >= most;
-        Ok(if is_unread { Rest::Unread } else { Rest::None })
+        let is_whole = entries.len() < most;
+        Ok(if is_whole { Whole::Yes } else { Whole::No })
     }
 }

@@ -15,12 +15,17 @@ use crate::index::Snapshot;
 use crate::rows::{Added, MessageRow, decode_number, maildrop_key, message_key, segment_key};
 use crate::segment::{Extent, Record};
 
+/// A maildrop that is changed, and the message that it gets, if it is that.
+pub(super) type Touched = (AccountId, Option<MessageId>);
+
 /// A group that is being put together.
 pub(crate) struct Group<'w> {
     pub(crate) bodies: &'w mut Bodies,
     pub(crate) draft: Draft,
     /// Messages whose rows the group adds.
     pub(super) added: Vec<Added>,
+    /// Maildrops that list something else afterwards.
+    pub(super) touched: Vec<Touched>,
     /// Whether what is written shall be synced even if no row speaks of it.
     pub(super) wants_sync: bool,
 }
@@ -31,6 +36,7 @@ impl<'w> Group<'w> {
             bodies,
             draft: Draft::new(base),
             added: Vec::new(),
+            touched: Vec::new(),
             wants_sync: false,
         }
     }
@@ -72,6 +78,8 @@ impl<'w> Group<'w> {
     ) -> Result<(), Refusal> {
         self.enliven(&row.extents)?;
         self.draft.put(message_key(id), row.encode());
+        let touched = owners.iter().map(|&owner| (owner, Some(id)));
+        self.touched.extend(touched);
         self.added.push(Added { id, owners });
         Ok(())
     }
@@ -87,6 +95,7 @@ impl<'w> Group<'w> {
             return Ok(());
         }
         self.draft.remove(key);
+        self.touch(account);
         let Some(mut row) = self.message(id)? else {
             return Ok(());
         };
@@ -97,6 +106,13 @@ impl<'w> Group<'w> {
         }
         self.draft.remove(message_key(id));
         self.deaden(&row.extents)
+    }
+
+    /// The maildrop lists fewer messages afterwards.
+    pub(crate) fn touch(&mut self, account: AccountId) {
+        if self.touched.last() != Some(&(account, None)) {
+            self.touched.push((account, None));
+        }
     }
 
     /// These octets belong to a row now.

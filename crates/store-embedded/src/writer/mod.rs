@@ -37,6 +37,7 @@ pub(crate) use beside::{Beside, InThread};
 pub(crate) use bodies::{Bodies, Hold};
 pub(crate) use breakdown::{Breakdown, Refusal};
 pub(crate) use cleaning::Cleaning;
+use group::Touched;
 pub(crate) use group::{Group, Pending, Waiting};
 
 use crate::disk::SegmentNumber;
@@ -209,11 +210,12 @@ impl Writer {
         let Group {
             draft,
             added,
+            touched,
             wants_sync,
             ..
         } = group;
         if wants_sync || !draft.is_empty() {
-            self.make_durable(draft, &added)?;
+            self.make_durable(draft, &added, touched)?;
         }
         for change in waiting {
             change.answer();
@@ -230,7 +232,12 @@ impl Writer {
     }
 
     /// Steps 2 and 3 of the order above.
-    fn make_durable(&mut self, mut draft: draft::Draft, added: &[Added]) -> Result<(), Breakdown> {
+    fn make_durable(
+        &mut self,
+        mut draft: draft::Draft,
+        added: &[Added],
+        touched: Vec<Touched>,
+    ) -> Result<(), Breakdown> {
         let end = self.bodies.end();
         if !added.is_empty() {
             draft.put(unproven_key(end), encode_added(added));
@@ -242,10 +249,8 @@ impl Writer {
         self.beside.sync_both(segment, &*self.index, batch)?;
         self.bodies.has_synced(end);
         self.front.publish(Some(self.index.snapshot()));
-        for message in added {
-            for &owner in &message.owners {
-                self.front.floors.lower(owner, message.id);
-            }
+        for (account, brought) in touched {
+            self.front.listings.changed(account, brought);
         }
         Ok(())
     }
