@@ -65,11 +65,16 @@ fn run(cli: Cli) -> Outcome {
     }
 }
 
+/// Half of the processors serve sessions; the store, the log and password hashes have threads of their
+/// own. Measured on two: one worker instead of two takes a quarter less processor time for a poll, and
+/// a tenth less for a mail, since sessions are not handed from one to the other.
 fn runtime() -> Outcome<tokio::runtime::Runtime> {
     let failed = |error: std::io::Error| {
         Failure::software(anyhow::Error::new(error).context("failed to start the runtime"))
     };
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
     tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(processors.div_ceil(2))
         .enable_all()
         .build()
         .map_err(failed)
