@@ -65,9 +65,9 @@ fn run(cli: Cli) -> Outcome {
     }
 }
 
-/// Half of the processors serve sessions; the store, the log and password hashes have threads of their
-/// own. Measured on two: one worker instead of two takes a quarter less processor time for a poll, and
-/// a tenth less for a mail, since sessions are not handed from one to the other.
+/// Half of the processors serve sessions; the store, the log and password hashes have threads of
+/// their own. Measured on two: one worker instead of two takes a quarter less processor time for a
+/// poll, and a tenth less for a mail, since sessions are not handed from one to the other.
 fn runtime() -> Outcome<tokio::runtime::Runtime> {
     let failed = |error: std::io::Error| {
         Failure::software(anyhow::Error::new(error).context("failed to start the runtime"))

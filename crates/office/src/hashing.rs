@@ -1,8 +1,8 @@
 //! The threads that compute password hashes: few, and always the same ones.
 //!
 //! A hash takes some 19 MiB, and an allocator keeps such blocks for the thread that had them. Any
-//! thread of a large pool computing now and then a hash would make the process grow by one block for
-//! each of them.
+//! thread of a large pool computing now and then a hash would make the process grow by one block
+//! for each of them.
 
 use std::io;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};

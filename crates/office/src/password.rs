@@ -122,8 +122,8 @@ impl Passwords {
     }
 }
 
-/// A hash in the PHC string format that no password has, with the costs of a real one. It is written
-/// and not computed: that would take as long as a login, at each start.
+/// A hash in the PHC string format that no password has, with the costs of a real one. It is
+/// written and not computed: that would take as long as a login, at each start.
 fn decoy(params: &Params) -> String {
     let (salt, hash) = ("A".repeat(22), "A".repeat(43));
     let (m, t, p) = (params.m_cost(), params.t_cost(), params.p_cost());

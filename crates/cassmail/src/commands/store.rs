@@ -64,8 +64,8 @@ fn tell(folder: &Path, salvaged: &Salvaged) {
         salvaged.messages, salvaged.incomplete
     ));
     print::remark(format!(
-        "the old index is kept as {}/index.lost-*; passwords, aliases and postmasters are lost: set \
-         them again with account passwd, alias add and domain add",
+        "the old index is kept as {}/index.lost-*; passwords, aliases and postmasters are lost: \
+         set them again with account passwd, alias add and domain add",
         folder.display()
     ));
     if salvaged.unknown_accounts > 0 {
