@@ -6,13 +6,14 @@
 
 use std::sync::Arc;
 
-use argon2::password_hash::{PasswordHasher, PasswordVerifier};
-use argon2::{Algorithm, Argon2, Params, Version};
+use argon2::password_hash::phc::{Output, ParamsString, PasswordHash, Salt};
+use argon2::{ARGON2ID_IDENT, Algorithm, Argon2, Block, Params, Version};
 use cassmail_mail::Secret;
 use cassmail_store::Credentials;
+use subtle::ConstantTimeEq as _;
 use tokio::sync::Semaphore;
 
-use crate::hashing::Hashing;
+use crate::hashing::{Hashing, Memory};
 
 /// The cost of a hash, and how many may be computed at once.
 #[derive(Debug, Clone)]
@@ -87,9 +88,9 @@ impl Passwords {
         let params = self.params.clone();
         // Made for an administrator, who may wait: no limit on the queue.
         let permit = Arc::clone(&self.workers).acquire_owned().await;
-        let hashed = self.hashing.compute(move || {
+        let hashed = self.hashing.compute(move |memory| {
             let _permit = permit;
-            hash(&params, password.expose().as_bytes())
+            hash(&params, password.expose().as_bytes(), memory)
         });
         let password_hash = hashed.await.ok_or_else(worker_failed)??;
         Ok(Credentials {
@@ -114,9 +115,9 @@ impl Passwords {
             .try_acquire_owned()
             .map_err(|_| PasswordError::Overloaded)?;
         let worker = Arc::clone(&self.workers).acquire_owned().await;
-        let verified = self.hashing.compute(move || {
+        let verified = self.hashing.compute(move |memory| {
             let _held = (place, worker);
-            verify(&stored, password.expose().as_bytes())
+            verify(&stored, password.expose().as_bytes(), memory)
         });
         Ok(verified.await.ok_or_else(worker_failed)?? && known)
     }
@@ -134,29 +135,61 @@ fn worker_failed() -> PasswordError {
     PasswordError::Hash("the worker did not finish".to_owned())
 }
 
-fn hash(params: &Params, password: &[u8]) -> Result<String, PasswordError> {
-    let failed = |error: &dyn std::fmt::Display| PasswordError::Hash(error.to_string());
+fn hash(params: &Params, password: &[u8], memory: &mut Memory) -> Result<String, PasswordError> {
     let mut salt = [0; 16];
-    getrandom::fill(&mut salt).map_err(|error| failed(&error))?;
-    let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params.clone());
-    let hash = argon2
-        .hash_password_with_salt(password, &salt)
-        .map_err(|error| failed(&error))?;
+    getrandom::fill(&mut salt).map_err(not_hashed)?;
+    let salt = Salt::new(&salt).map_err(not_hashed)?;
+    let mut output = [0; Params::DEFAULT_OUTPUT_LEN];
+    compute(params, password, &salt, &mut output, memory).map_err(not_hashed)?;
+    let hash = PasswordHash {
+        algorithm: ARGON2ID_IDENT,
+        version: Some(Version::V0x13.into()),
+        params: ParamsString::try_from(params).map_err(not_hashed)?,
+        salt: Some(salt),
+        hash: Some(Output::new(&output).map_err(not_hashed)?),
+    };
     Ok(hash.to_string())
 }
 
+fn not_hashed(error: impl std::fmt::Display) -> PasswordError {
+    PasswordError::Hash(error.to_string())
+}
+
 /// The costs are those of the stored hash, not those of today's configuration.
-fn verify(stored: &str, password: &[u8]) -> Result<bool, PasswordError> {
-    match Argon2::default().verify_password(password, stored) {
-        Ok(()) => Ok(true),
-        Err(argon2::password_hash::Error::PasswordInvalid) => Ok(false),
-        Err(error) => Err(PasswordError::Stored(error.to_string())),
-    }
+fn verify(stored: &str, password: &[u8], memory: &mut Memory) -> Result<bool, PasswordError> {
+    let unreadable = |why: &dyn std::fmt::Display| PasswordError::Stored(why.to_string());
+    let hash = PasswordHash::new(stored).map_err(|error| unreadable(&error))?;
+    let is_known = hash.algorithm == ARGON2ID_IDENT && hash.version == Some(Version::V0x13.into());
+    let (Some(salt), Some(expected), true) = (&hash.salt, &hash.hash, is_known) else {
+        return Err(unreadable(
+            &"it is not argon2id, version 19, with salt and hash",
+        ));
+    };
+    let params = Params::try_from(&hash).map_err(|error| unreadable(&error))?;
+    let mut output = vec![0; expected.len()];
+    let computed = compute(&params, password, salt, &mut output, memory);
+    computed.map_err(|error| unreadable(&error))?;
+    Ok(bool::from(output.ct_eq(expected.as_bytes())))
+}
+
+/// Computes a hash in memory that is kept for the next one.
+fn compute(
+    params: &Params,
+    password: &[u8],
+    salt: &[u8],
+    output: &mut [u8],
+    memory: &mut Memory,
+) -> argon2::Result<()> {
+    memory.resize(params.block_count(), Block::new());
+    // A hash that was imported may have cost more than those that are made here.
+    memory.shrink_to_fit();
+    Argon2::new(Algorithm::Argon2id, Version::V0x13, params.clone())
+        .hash_password_into_with_memory(password, salt, output, memory)
 }
 
 /// Whether a text is an argon2id hash that can be verified here, for imports.
 pub fn is_password_hash(text: &str) -> bool {
-    text.starts_with("$argon2id$") && verify(text, b"").is_ok()
+    verify(text, b"", &mut Memory::new()).is_ok()
 }
 
 #[cfg(test)]
@@ -191,7 +224,7 @@ pub(crate) mod tests {
     fn the_decoy_is_a_hash_with_the_costs_of_real_ones() {
         let passwords = Passwords::new(&cheap()).unwrap();
         assert!(is_password_hash(&passwords.decoy));
-        let real = hash(&passwords.params, b"x").unwrap();
+        let real = hash(&passwords.params, b"x", &mut Memory::new()).unwrap();
         let costs = |hash: &str| hash.split('$').take(4).collect::<Vec<_>>().join("$");
         assert_eq!(costs(&passwords.decoy), costs(&real));
         assert_eq!(passwords.decoy.len(), real.len());
@@ -226,8 +259,21 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn a_hash_made_by_the_library_alone_verifies() {
+        use argon2::PasswordHasher as _;
+        let params = Params::new(64, 2, 2, None).unwrap();
+        let other = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
+        let hash = other.hash_password_with_salt(b"open sesame", b"0123456789abcdef");
+        let hash = hash.unwrap().to_string();
+        let mut memory = Memory::new();
+        assert!(verify(&hash, b"open sesame", &mut memory).unwrap());
+        assert!(!verify(&hash, b"open sesam", &mut memory).unwrap());
+    }
+
+    #[test]
     fn only_real_hashes_are_imported_as_such() {
-        let made = hash(&Params::new(8, 1, 1, None).unwrap(), b"x").unwrap();
+        let cheap = Params::new(8, 1, 1, None).unwrap();
+        let made = hash(&cheap, b"x", &mut Memory::new()).unwrap();
         assert!(is_password_hash(&made));
         for text in ["secret", "$argon2id$", "$argon2id$v=19$m=8$x", "$2y$10$abc"] {
             assert!(!is_password_hash(text), "{text}");
