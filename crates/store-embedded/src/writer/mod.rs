@@ -220,6 +220,9 @@ impl Writer {
         for change in waiting {
             change.answer();
         }
+        if !moments.is_empty() {
+            self.prove_everything()?;
+        }
         for answer in moments {
             let _ = answer.send(self.moment());
         }
@@ -266,6 +269,16 @@ impl Writer {
         while let Some(end) = self.unproven.pop_front_if(|end| *end <= synced) {
             draft.remove(unproven_key(end));
         }
+    }
+
+    /// An opening cuts what is not proven off its file. A file that a copy has, too, must never be
+    /// cut.
+    fn prove_everything(&mut self) -> Result<(), Breakdown> {
+        if self.bodies.synced() == self.proven {
+            return Ok(());
+        }
+        let nothing = draft::Draft::new(self.index.snapshot());
+        self.make_durable(nothing, &[])
     }
 
     fn moment(&self) -> Moment {

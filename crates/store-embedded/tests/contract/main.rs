@@ -1,6 +1,18 @@
-//! The contract, kept by the embedded store: in a real folder, with the real index.
+//! The contract, kept by the embedded store: in a real folder, with the real index. And what only this
+//! store has: locks, files that somebody cut or flipped, copies, salvage, full disks, kill -9.
+//!
+//! Read first: [`post`], the short words of all tests beside the contract.
+
+mod child;
+mod copies;
+mod kill;
+mod large;
+mod locking;
+mod post;
+mod room;
 
 use std::fs;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,17 +28,20 @@ struct Folder {
 
 impl Folder {
     fn open(folder: &TempDir) -> Arc<Embedded> {
-        let options = Options {
-            // Small, so that segments change and are cleaned in these tests too.
-            segment_size: 1024 * 1024,
-            low_water: 0,
-            pace: Pace {
-                busy: Duration::from_millis(1),
-                idle: Duration::from_millis(5),
-            },
-            ..Options::small(folder.path())
-        };
-        Arc::new(Embedded::open(&options).expect("opening"))
+        Arc::new(Embedded::open(&options(folder.path())).expect("opening"))
+    }
+}
+
+fn options(folder: &Path) -> Options {
+    Options {
+        // Small, so that segments change and are cleaned in these tests too.
+        segment_size: 1024 * 1024,
+        low_water: 0,
+        pace: Pace {
+            busy: Duration::from_millis(1),
+            idle: Duration::from_millis(5),
+        },
+        ..Options::small(folder)
     }
 }
 
