@@ -233,8 +233,12 @@ fn read_piece(
     is_head: bool,
     has_chunks: bool,
 ) -> Result<bytes::Bytes, ReadError> {
-    let file = disk.open(extent.segment);
-    let file = file.map_err(|error| ReadError::Read(extent.start(), error))?;
+    let file = disk
+        .open(extent.segment)
+        .map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => Damage::new(extent.start(), "the file is missing").into(),
+            _ => ReadError::Read(extent.start(), error),
+        })?;
     let (_, payload) = read_record(&*file, store, extent)?;
     let start = match (is_head, has_chunks) {
         (true, true) => return Ok(bytes::Bytes::new()),

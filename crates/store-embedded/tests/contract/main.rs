@@ -5,6 +5,7 @@
 
 mod child;
 mod copies;
+mod damage;
 mod kill;
 mod large;
 mod locking;
