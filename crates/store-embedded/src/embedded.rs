@@ -161,8 +161,10 @@ fn open_parts(options: &Options) -> Result<Parts, OpenError> {
     if format.is_none() && has_bodies {
         return Err(OpenError::FormatLost(folder.path().join("FORMAT")));
     }
-    if format.is_some() && !folder.index().is_dir() {
-        return Err(OpenError::IndexLost(folder.path().to_owned()));
+    match (format, FjallIndex::is_at(&folder.index())) {
+        (Some(_), false) => return Err(OpenError::IndexLost(folder.path().to_owned())),
+        (None, false) => folder.clear_index()?,
+        (_, true) => {}
     }
     let index = FjallIndex::open(&folder.index(), options.index_cache)
         .map_err(OpenError::other("open the index"))?;

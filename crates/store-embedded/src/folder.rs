@@ -101,12 +101,26 @@ impl Folder {
         }
     }
 
+    /// Removes what an interrupted making of an index left, which is nothing that can be read.
+    pub(crate) fn clear_index(&self) -> Result<(), OpenError> {
+        match fs::remove_dir_all(self.index()) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(OpenError::file("remove", self.index())(error))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Whose store this is; none if it is not one yet.
     pub(crate) fn read_format(&self) -> Result<Option<StoreId>, OpenError> {
         let path = self.format();
         let text = match fs::read_to_string(&path) {
             Ok(text) => text,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            // It is not even a text.
+            Err(error) if error.kind() == std::io::ErrorKind::InvalidData => {
+                return Err(OpenError::BadFormat(path));
+            }
             Err(error) => return Err(OpenError::file("read", &path)(error)),
         };
         let value = |name: &str| {
@@ -141,7 +155,13 @@ impl Folder {
             "{TITLE}\nformat {FORMAT}\nid {store}\ncreated-with {}\n",
             env!("CARGO_PKG_VERSION")
         );
-        let written = File::create(&new).and_then(|mut file| {
+        let created = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&new);
+        let written = created.and_then(|mut file| {
             file.write_all(text.as_bytes())?;
             file.sync_all()
         });

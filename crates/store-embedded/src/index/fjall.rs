@@ -11,6 +11,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode, Readable};
 
+use crate::disk::make_private_folder;
+
 use super::{Change, Index, IndexError, Snapshot, Space, Visit, behind_prefix};
 
 const MIB: u64 = 1024 * 1024;
@@ -36,8 +38,16 @@ struct Rows {
 }
 
 impl FjallIndex {
+    /// Whether there is an index in a folder; making one was finished when it is.
+    pub(crate) fn is_at(folder: &Path) -> bool {
+        folder.join("version").is_file()
+    }
+
+    /// Opens the index in a folder; makes one if there is none.
     pub(crate) fn open(folder: &Path, cache: u64) -> Result<Self, IndexError> {
         let failed = |error: fjall::Error| IndexError::new("open", error);
+        // fjall lets others read its files.
+        make_private_folder(folder).map_err(|error| IndexError::new("make", error))?;
         let database = Database::builder(folder)
             .cache_size(cache)
             .max_cached_files(Some(64))

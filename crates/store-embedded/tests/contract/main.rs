@@ -6,6 +6,7 @@
 mod child;
 mod copies;
 mod damage;
+mod folder;
 mod kill;
 mod large;
 mod locking;
