@@ -13,7 +13,7 @@ use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode, Readable};
 
 use crate::disk::make_private_folder;
 
-use super::{Change, Index, IndexError, Snapshot, Space, Visit, behind_prefix};
+use super::{Change, Index, IndexError, Snapshot, Space, Visit, behind_prefix, journal};
 
 const MIB: u64 = 1024 * 1024;
 
@@ -48,6 +48,7 @@ impl FjallIndex {
         let failed = |error: fjall::Error| IndexError::new("open", error);
         // fjall lets others read its files.
         make_private_folder(folder).map_err(|error| IndexError::new("make", error))?;
+        journal::make_whole(folder).map_err(|error| IndexError::new("open", error))?;
         let database = Database::builder(folder)
             .cache_size(cache)
             .max_cached_files(Some(64))

@@ -1,6 +1,7 @@
 //! The index is a small trait too: sorted keys in a few spaces, atomic batches, snapshots.
 
 mod fjall;
+mod journal;
 #[cfg(test)]
 mod simulated;
 

@@ -7,6 +7,7 @@ mod child;
 mod copies;
 mod damage;
 mod folder;
+mod index;
 mod kill;
 mod large;
 mod locking;
