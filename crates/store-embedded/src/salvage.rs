@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
-use cassmail_mail::{AccountId, Address, LocalPart, MessageId, UnixTime};
+use cassmail_mail::{AccountId, Address, LocalPart, MessageId, Owner, UnixTime};
 use cassmail_store::{
     AccountState, AddressEntry, Credentials, DomainEntry, Profile, delivered_size,
 };
@@ -253,14 +253,21 @@ impl<'a> Salvage<'a> {
         for extent in &extents {
             *self.live.entry(extent.segment).or_default() += extent.length;
         }
+        // The first share of an account is the one that it was given.
+        let mut owners: Vec<Owner> = Vec::new();
+        for owner in head.delivery.owners {
+            if owners.iter().all(|other| other.account != owner.account) {
+                owners.push(owner);
+            }
+        }
         let row = MessageRow {
-            owners: octets(head.delivery.owners.len()),
+            owners: octets(owners.len()),
             size: head.size,
             hash: head.hash,
             extents,
         };
         self.put(message_key(id), row.encode());
-        for owner in head.delivery.owners {
+        for owner in owners {
             self.recognize(owner.account, owner.recipient.as_ref());
             let listed = MaildropRow {
                 size: delivered_size(head.size, owner.recipient.as_ref()),
@@ -312,11 +319,26 @@ impl<'a> Salvage<'a> {
         for (number, live) in std::mem::take(&mut self.live) {
             self.put(segment_key(number), live.to_be_bytes().to_vec());
         }
+        let mut last: BTreeMap<Address, (u64, AccountId)> = BTreeMap::new();
+        let mut recognized = Vec::new();
         for (id, known) in std::mem::take(&mut self.accounts) {
-            match known {
-                Some((address, generation)) => self.make_account(id, address, generation),
-                None => self.report.unknown_accounts += 1,
+            let Some((address, generation)) = known else {
+                self.report.unknown_accounts += 1;
+                continue;
+            };
+            recognized.push(id);
+            let newest = last.entry(address).or_insert((generation, id));
+            *newest = (*newest).max((generation, id));
+        }
+        let newest: BTreeSet<_> = last.values().map(|(_, id)| *id).collect();
+        // Those of earlier generations were removed.
+        for id in recognized {
+            if !newest.contains(&id) {
+                self.put(account_key(Space::Leaving, id), Vec::new());
             }
+        }
+        for (address, (generation, id)) in last {
+            self.make_account(id, address, generation);
         }
         self.write_when(0)?;
         Ok(self.report)

@@ -13,6 +13,7 @@ mod large;
 mod locking;
 mod post;
 mod room;
+mod salvage;
 
 use std::fs;
 use std::path::Path;
