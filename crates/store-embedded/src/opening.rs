@@ -16,6 +16,8 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
+use cassmail_mail::{AccountId, MessageId};
+
 use crate::OpenError;
 use crate::disk::Disk;
 use crate::index::{Index, Snapshot, Space};
@@ -77,12 +79,18 @@ pub(crate) fn recover(
     let mut bodies = Bodies::new(Arc::clone(disk), store, segment_size, sealed, proven);
 
     let mut group = Group::new(&mut bodies, Arc::clone(&snapshot));
+    // One that was removed and delivered again is named twice; what was written again a moment ago
+    // could not be read yet.
+    let mut named: BTreeMap<MessageId, Vec<AccountId>> = BTreeMap::new();
     for (key, added) in unproven(&*snapshot)? {
-        for message in &added {
-            let rescued = rescue(&mut group, &**disk, proven, message);
-            rescued.map_err(|error| of_refusal("verify the last messages", error))?;
+        for message in added {
+            named.entry(message.id).or_default().extend(message.owners);
         }
         group.draft.remove((Space::Unproven, key));
+    }
+    for (id, owners) in named {
+        let rescued = rescue(&mut group, &**disk, proven, &Added { id, owners });
+        rescued.map_err(|error| of_refusal("verify the last messages", error))?;
     }
     let Group { mut draft, .. } = group;
     bodies.seal().map_err(broken)?;

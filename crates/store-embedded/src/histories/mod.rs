@@ -172,6 +172,33 @@ fn a_full_disk_refuses_messages_and_service_returns() {
     machine.assert_sound();
 }
 
+/// All in one group, so that the index names the message as unproven twice.
+#[test]
+fn a_message_that_was_removed_and_delivered_again_at_once_survives() {
+    let mut machine = Machine::new(9);
+    machine.open().expect("a new store opens");
+    let alice = machine.make_account("alice");
+    let [other, id] = [machine.mint(), machine.mint()];
+    let store = machine.store();
+    let submit = || machine::submit(store, id, vec![alice], noise(300, 1));
+    let before = machine::submit(store, other, vec![alice], noise(600, 2));
+    let remove = cassmail_store::Maildrops::remove(store, alice, vec![id], machine::PATIENCE);
+    let (before, first, removed, second) = machine::drive(store, async {
+        tokio::join!(before, submit(), remove, submit())
+    });
+    assert_eq!(before.expect("a receipt"), other);
+    assert_eq!(removed.expect("a receipt").count(), 1);
+    assert_eq!(
+        [first, second].map(|done| done.expect("a receipt")),
+        [id; 2]
+    );
+    machine.crash();
+    machine.open().expect("it opens");
+    assert_eq!(machine.ids(alice), [other, id]);
+    assert_eq!(machine.read(alice, id).expect("the body"), noise(300, 1));
+    machine.assert_sound();
+}
+
 #[test]
 fn opening_does_not_depend_on_the_amount_of_mail() {
     let mut machine = Machine::new(8);
