@@ -286,3 +286,28 @@ impl Store for Embedded {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use cassmail_store::ErrorKind;
+
+    use super::*;
+    use crate::writer::{Group, Refusal};
+
+    #[tokio::test]
+    async fn a_panic_of_the_writer_is_the_end_of_the_store() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Embedded::open(&Options::small(folder.path())).unwrap();
+        let panicking = |_: &mut Group<'_>| -> Result<(), Refusal> { panic!("as it must not") };
+        let done = store.front.change("panic", 0, panicking).await;
+        assert_eq!(done.unwrap_err().kind(), ErrorKind::Indeterminate);
+        store.poisoned().await;
+        assert!(matches!(store.health(), Health::Poisoned(_)));
+        store
+            .front
+            .change("go on", 0, |_| Ok(()))
+            .await
+            .unwrap_err();
+        store.close().await.unwrap_err();
+    }
+}

@@ -85,13 +85,19 @@ impl Inbox {
         self.changed.notify_all();
     }
 
-    /// Takes no more requests. An orderly end does not take back an abrupt one.
+    /// Takes no more requests. An orderly end does not take back an abrupt one, after which nobody may
+    /// be there to take what waits: it is dropped, so that whoever waits learns of the end.
     pub(crate) fn end(&self, how: End) {
         let mut waiting = self.lock();
         if waiting.end != Some(End::Abrupt) {
             waiting.end = Some(how);
         }
+        let left = match how {
+            End::Abrupt => Self::take_from(&mut waiting).requests,
+            End::Orderly => Vec::new(),
+        };
         drop(waiting);
+        drop(left);
         self.room.close();
         self.changed.notify_all();
     }
@@ -124,5 +130,19 @@ impl Inbox {
 
     fn lock(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn whoever_waits_is_not_left_waiting_by_an_abrupt_end() {
+        let inbox = Inbox::new();
+        let (answer, answered) = tokio::sync::oneshot::channel();
+        inbox.put(Request::Moment(answer), 0).await.unwrap();
+        inbox.end(End::Abrupt);
+        assert!(answered.await.is_err());
     }
 }

@@ -139,6 +139,7 @@ impl Writer {
 
     /// Works until the store is closed or cannot go on.
     pub(crate) fn run(mut self) {
+        let _alarm = Alarm(Arc::clone(&self.front));
         loop {
             let batch = self.front.inbox.wait();
             if self.work(batch) == Flow::Ended {
@@ -324,10 +325,7 @@ impl Writer {
     }
 
     fn poison(&self, breakdown: &Breakdown) {
-        let why = breakdown.text();
-        tracing::error!(why, "the store cannot go on");
-        self.front.become_(State::Poisoned(why.into()));
-        self.front.inbox.end(End::Abrupt);
+        poison(&self.front, &breakdown.text());
     }
 
     /// Lets go of everything, so that another process can open the store.
@@ -346,6 +344,24 @@ impl Writer {
         drop(lock);
         if !is_poisoned {
             front.become_(State::Closed);
+        }
+    }
+}
+
+/// The end of the store: nobody is left to do what is asked.
+fn poison(front: &Front, why: &str) {
+    tracing::error!(why, "the store cannot go on");
+    front.become_(State::Poisoned(why.into()));
+    front.inbox.end(End::Abrupt);
+}
+
+/// A writer that panics leaves a state that nobody knows, as a failed sync does.
+struct Alarm(Arc<Front>);
+
+impl Drop for Alarm {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            poison(&self.0, "the writer panicked");
         }
     }
 }
