@@ -221,7 +221,11 @@ impl Bodies {
     /// removes them again: nothing points there.
     pub(crate) fn remove(&mut self, numbers: &[SegmentNumber]) -> io::Result<()> {
         for number in numbers {
-            self.disk.remove(*number)?;
+            match self.disk.remove(*number) {
+                // Somebody else was first.
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
             self.sealed.remove(number);
         }
         self.disk.sync_folder()

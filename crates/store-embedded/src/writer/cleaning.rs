@@ -135,8 +135,14 @@ impl Cleaning {
             let live = group.live(segment)?;
             let is_due = is_mostly_dead(live, length) || (joins_small && is_small(length));
             if live > 0 && is_due {
-                let file = group.bodies.open(segment);
-                let file = file.map_err(Breakdown::of("open a segment"))?;
+                let file = match group.bodies.open(segment) {
+                    Ok(file) => file,
+                    // Nothing was written: no files left to open is no end of the store.
+                    Err(error) => {
+                        tracing::error!(%segment, %error, "a segment cannot be cleaned now");
+                        continue;
+                    }
+                };
                 return Ok(Some(Walk {
                     segment,
                     file,

@@ -1,5 +1,5 @@
-//! Segments that were cut, flipped, removed or written to behind the store's back: what is damaged is
-//! reported with file and offset and is not given out; everything else is served.
+//! Segments that were cut, flipped, removed or written to behind the store's back: what is damaged
+//! is reported with file and offset and is not given out; everything else is served.
 
 use std::collections::BTreeSet;
 use std::fs::{self, OpenOptions};
@@ -25,8 +25,8 @@ async fn closed_store() -> (TempDir, Vec<Mail>) {
     (folder, mails)
 }
 
-/// Opens the store; exactly what the check reports is not given out, and lies in the file. Answers how
-/// many mails are damaged.
+/// Opens the store; exactly what the check reports is not given out, and lies in the file. Answers
+/// how many mails are damaged.
 async fn assert_reported(folder: &Path, mails: &[Mail], file: &Path) -> usize {
     let post = Post::open(folder);
     let name = file.file_name().unwrap().to_str().unwrap();
@@ -144,6 +144,26 @@ async fn damage_does_not_stop_maintenance() {
     })
     .await;
     post.assert_has_but_for_damage(&mails[..3], 1).await;
+    post.store.close().await.unwrap();
+}
+
+/// A segment that goes while the store is open is as damaged as one that went before.
+#[tokio::test]
+async fn a_segment_that_goes_meanwhile_does_not_end_the_store() {
+    let (folder, mails) = closed_store().await;
+    let [first, second, ..] = &segments(folder.path())[..] else {
+        panic!("there are more");
+    };
+    let post = Post::open(folder.path());
+    fs::remove_file(first).unwrap();
+    fs::remove_file(second).unwrap();
+    // The first is to be cleaned, the second to be removed.
+    post.remove(&mails[..50]).await;
+    let new = post.deliver(mails[0].account, 10_000).await;
+    post.remove(&mails[70..]).await;
+    tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    assert_eq!(post.store.health(), cassmail_store::Health::Well);
+    assert!(post.read(new.account, new.id).await.unwrap() == new.body);
     post.store.close().await.unwrap();
 }
 
