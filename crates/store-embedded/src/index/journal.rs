@@ -1,16 +1,16 @@
 //! The journals of fjall, looked at before fjall does.
 //!
-//! fjall takes the first octet that it does not understand for the end of a journal and cuts off what
-//! lies behind it, so that one flipped bit would lose all later batches without a word; and a batch
-//! whose checksum differs keeps it from opening, although a loss of power leaves just that. Since every
-//! batch is synced before the next one is written, the two can be told apart: only the last batch of
-//! the last journal may be torn, and then it was never acknowledged. It is cut off; everything else is
-//! damage, and nothing is changed.
+//! fjall takes the first octet that it does not understand for the end of a journal and cuts off
+//! what lies behind it, so that one flipped bit would lose all later batches without a word; and a
+//! batch whose checksum differs keeps it from opening, although a loss of power leaves just that.
+//! Since every batch is synced before the next one is written, the two can be told apart: only the
+//! last batch of the last journal may be torn, and then it was never acknowledged. It is cut off;
+//! everything else is damage, and nothing is changed.
 //!
 //! | entry | octets |
 //! |---|---|
 //! | start | 1; how many items, 4; sequence number, 8 |
-//! | item | 2; kind, codec; keyspace, 8; lengths of key, value, value as kept, 2 + 4 + 4; key; value |
+//! | item | 2; kind, codec; keyspace, 8; lengths: key, 2, value, 4, as kept, 4; key; value |
 //! | clear | 4; keyspace, 8 |
 //! | end | 3; checksum of the items, 8; a title, 4 |
 //!

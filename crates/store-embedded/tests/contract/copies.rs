@@ -104,7 +104,7 @@ async fn a_copy_and_its_original_do_not_change_each_other() {
     post.store.close().await.unwrap();
 }
 
-/// A segment is sealed by what is still being received, so that nothing is noted of it in the index:
+/// A segment is sealed by what is still being received, so nothing is noted of it in the index:
 /// when the original opens after a crash, it rewrites what it is not sure of and cuts the old head.
 #[tokio::test]
 async fn a_crash_of_the_original_does_not_cut_the_files_of_the_copy() {

@@ -1,5 +1,5 @@
-//! Folders that are no store, not any more, or not ours: each has its clear error, and nothing in them
-//! is changed.
+//! Folders that are no store, not any more, or not ours: each has its clear error, and nothing in
+//! them is changed.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;

@@ -1,5 +1,5 @@
-//! Files of the index that were cut or flipped behind the store's back: a clear error or a prefix of what
-//! was done, never a panic; and salvage brings the mail back.
+//! Files of the index that were cut or flipped behind the store's back: a clear error or a prefix
+//! of what was done, never a panic; and salvage brings the mail back.
 
 use std::fs::{self, OpenOptions};
 use std::path::{Path, PathBuf};
@@ -153,7 +153,7 @@ async fn damaged_tables_never_panic_and_can_be_salvaged() {
             .iter()
             .any(|(path, _)| path.to_string_lossy().contains("tables"))
     );
-    let picked = files.iter().step_by(files.len().div_ceil(7));
+    let picked = files.iter().step_by(files.len().div_ceil(5));
     for (path, _) in picked {
         flip_here_and_there(folder.path(), path, 3).await;
     }

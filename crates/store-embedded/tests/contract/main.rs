@@ -1,5 +1,5 @@
-//! The contract, kept by the embedded store: in a real folder, with the real index. And what only this
-//! store has: locks, files that somebody cut or flipped, copies, salvage, full disks, kill -9.
+//! The contract, kept by the embedded store: in a real folder, with the real index. And what only
+//! this store has: locks, files that somebody cut or flipped, copies, salvage, full disks, kill -9.
 //!
 //! Read first: [`post`], the short words of all tests beside the contract.
 
