@@ -1,4 +1,5 @@
-//! The threads that compute password hashes: few, always the same ones, each with memory of its own.
+//! The threads that compute password hashes: few, always the same ones, each with memory of its
+//! own.
 //!
 //! A hash takes some 19 MiB. Blocks of that size that are taken and given back again and again, now
 //! in this thread and now in that, end as hundreds of megabytes that an allocator keeps.

@@ -1,8 +1,8 @@
 //! A copy of the store, made while it is used: opening the copy is restoring it.
 //!
-//! At one moment the writer says what is safe. Sealed segments never change, so they are linked where
-//! that is possible; of the head, what is safe is copied; the index is written anew. What makes the
-//! folder a store is written last: a copy that was interrupted is none.
+//! At one moment the writer says what is safe. Sealed segments never change, so they are linked
+//! where that is possible; of the head, what is safe is copied; the index is written anew. What
+//! makes the folder a store is written last: a copy that was interrupted is none.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -144,6 +144,7 @@ fn copy_index(moment: &Moment, folder: &Folder) -> Result<u64, OpenError> {
         .apply(vec![(meta_key(meta::PROVEN), Some(proven))])
         .and_then(|()| index.sync())
         .map_err(failed)?;
+    index.settle();
     Box::new(index).close();
     Ok(messages)
 }

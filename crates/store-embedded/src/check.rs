@@ -92,8 +92,8 @@ impl fmt::Display for Fault {
 impl Embedded {
     /// Reads every body and compares it with what was written; counts owners and living octets.
     ///
-    /// Works on one moment of the store, which goes on meanwhile; nothing is removed from disk until
-    /// it has ended. Dropping the future leaves the check to end in the background.
+    /// Works on one moment of the store, which goes on meanwhile; nothing is removed from disk
+    /// until it has ended. Dropping the future leaves the check to end in the background.
     ///
     /// # Errors
     /// The index cannot be read at all. Everything else that is wrong is a [`Fault`].

@@ -165,8 +165,8 @@ impl Front {
         }
     }
 
-    /// A number that no other attempt to write a message in this store has, if `first` is drawn anew
-    /// at each opening.
+    /// A number that no other attempt to write a message in this store has, if `first` is drawn
+    /// anew at each opening.
     pub(crate) fn next_attempt(&self) -> u64 {
         self.attempts.fetch_add(1, Ordering::Relaxed)
     }

@@ -85,8 +85,8 @@ impl Inbox {
         self.changed.notify_all();
     }
 
-    /// Takes no more requests. An orderly end does not take back an abrupt one, after which nobody may
-    /// be there to take what waits: it is dropped, so that whoever waits learns of the end.
+    /// Takes no more requests. An orderly end does not take back an abrupt one, after which nobody
+    /// may be there to take what waits: it is dropped, so that whoever waits learns of the end.
     pub(crate) fn end(&self, how: End) {
         let mut waiting = self.lock();
         if waiting.end != Some(End::Abrupt) {

@@ -2,8 +2,8 @@
 //! the listing of any may begin.
 //!
 //! Most polls find what the last one found. And a maildrop that is emptied again and again leaves
-//! removed rows in front of those that are alive, which the index reads over until it has sorted them
-//! away: so the first id that was found alive is remembered.
+//! removed rows in front of those that are alive, which the index reads over until it has sorted
+//! them away: so the first id that was found alive is remembered.
 //!
 //! Neither may hide mail or show what is gone. A change is told after it is published and before
 //! anybody is answered ([`Listings::changed`]); what a listing found is remembered only if nothing

@@ -4,8 +4,8 @@
 //! there later is damage. The messages of the last groups, which the index names, are verified:
 //!
 //! 1. What does not verify was never acknowledged, and is dropped.
-//! 2. What verifies is written again to a new segment and synced, since the page cache may show what
-//!    the disk lacks. *Crash*: the next opening begins anew.
+//! 2. What verifies is written again to a new segment and synced, since the page cache may show
+//!    what the disk lacks. *Crash*: the next opening begins anew.
 //! 3. Only then one batch points the rows there, and proves them. *Crash*: as before or after it.
 //! 4. The old head is cut off behind its last row, and segments without rows are removed. *Crash*:
 //!    the next opening does it.

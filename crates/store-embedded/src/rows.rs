@@ -3,9 +3,9 @@
 //! | space | key | value |
 //! |---|---|---|
 //! | meta | a name of [`meta`] | a position, an id, a number |
-//! | maildrop | account, message | its size as given out, the recipient as named, an imported UIDL |
+//! | maildrop | account, message | size as given out, recipient as named, imported UIDL |
 //! | message | message | how many owners are left, size, hash, where it is |
-//! | unproven | where the bodies of a group end | the messages that the group added, and whose they are |
+//! | unproven | where the bodies of a group end | the messages that it added, and whose they are |
 //! | segment | number | how many octets of it are alive |
 //! | domain | name | a record of the store crate |
 //! | address | domain, NUL, local part | the same |

@@ -1,8 +1,8 @@
 //! The last resort: a new index, made of what the segments say of themselves.
 //!
 //! Everything that was not cleaned away comes back, removed mail too. Passwords are lost: accounts
-//! that can be recognized are made again without one, in their old generation, so that their mail is
-//! theirs; an account is recognized when one of its messages names its address as the recipient.
+//! that can be recognized are made again without one, in their old generation, so that their mail
+//! is theirs; an account is recognized when one of its messages names its address as the recipient.
 //! Mail of others waits for an account with the same address to be created.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -50,12 +50,11 @@ const GENERATIONS: u64 = 64;
 /// So many changes go into one batch.
 const BATCH: usize = 4096;
 
-/// Builds a new index for the store in `folder`; the old one, if any is left, is kept beside it under
-/// another name. Blocks for as long as it takes to read all bodies.
+/// Builds a new index for the store in `folder`; the old one, if any is left, is kept beside it
+/// under another name. Blocks for as long as it takes to read all bodies.
 ///
-/// # Errors
-/// The folder cannot be read, another process has it open, or there is nothing to salvage. Then it can be
-/// repeated.
+/// # Errors The folder cannot be read, another process has it open, or there is nothing to salvage.
+/// Then it can be repeated.
 pub fn salvage(folder: &Path) -> Result<Salvaged, OpenError> {
     let folder = Folder::new(folder);
     let _lock = folder.lock()?;
@@ -90,6 +89,7 @@ pub fn salvage(folder: &Path) -> Result<Salvaged, OpenError> {
     // From here on the folder is a store again.
     opening::make_index(&index, store)?;
     prove_all(&index, &segments)?;
+    index.settle();
     Box::new(index).close();
     folder.write_format(store)?;
     Ok(report)

@@ -71,8 +71,8 @@ pub(crate) trait SegmentFile: Send + Sync {
     /// Reads until `into` is full; `UnexpectedEof` when the file ends before.
     fn read_at(&self, into: &mut [u8], offset: u64) -> io::Result<()>;
 
-    /// As [`SegmentFile::read_at`], but only if that takes no waiting for a disk; false if it would,
-    /// or if it cannot be read at all.
+    /// As [`SegmentFile::read_at`], but only if that takes no waiting for a disk; false if it
+    /// would, or if it cannot be read at all.
     fn read_cached_at(&self, into: &mut [u8], offset: u64) -> bool {
         self.read_at(into, offset).is_ok()
     }

@@ -1,5 +1,5 @@
-//! A disk that keeps only what it must: everything that was not synced may be lost at a crash, in any
-//! part and order. Deterministic from its seed.
+//! A disk that keeps only what it must: everything that was not synced may be lost at a crash, in
+//! any part and order. Deterministic from its seed.
 
 use std::collections::BTreeMap;
 use std::io;

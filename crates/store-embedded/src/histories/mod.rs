@@ -1,9 +1,9 @@
 //! Thousands of simulated histories: deliveries (large ones interleaved), removals, changes of
-//! accounts, cleaning, full disks, failures, losses of power, also amid recovery. Deterministic from
-//! their seeds.
+//! accounts, cleaning, full disks, failures, losses of power, also amid recovery. Deterministic
+//! from their seeds.
 //!
-//! *What was acknowledged is there, whole, once; what was removed is gone; nothing else is visible but
-//! messages whose outcome was indeterminate, and those for all of their owners or for none.*
+//! *What was acknowledged is there, whole, once; what was removed is gone; nothing else is visible
+//! but messages whose outcome was indeterminate, and those for all of their owners or for none.*
 //!
 //! `CASSMAIL_HISTORIES` says how many; `CASSMAIL_HISTORY` runs just the one with this seed.
 

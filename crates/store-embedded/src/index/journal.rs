@@ -55,6 +55,17 @@ pub(super) fn make_whole(folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// Empties the journal of an index that is closed, when tables have all of it. More than one
+/// journal are left to fjall, which knows what each is for.
+pub(super) fn empty(folder: &Path) -> io::Result<()> {
+    if let [(_, only)] = journals(folder)?.as_slice() {
+        let file = OpenOptions::new().write(true).open(only)?;
+        file.set_len(0)?;
+        file.sync_all()?;
+    }
+    Ok(())
+}
+
 fn damage(journal: &Path, at: u64) -> io::Error {
     let name = journal.file_name().unwrap_or_default().to_string_lossy();
     let text = format!("{name} is damaged at {at}");

@@ -98,6 +98,10 @@ pub(crate) trait Index: Send + Sync {
     /// The state after the last batch, for as long as it is kept.
     fn snapshot(&self) -> Arc<dyn Snapshot>;
 
+    /// Puts everything where the next opening need not read it again. Takes a moment; what is
+    /// durable stays so, whether it succeeds or not. It counts for what was applied before it.
+    fn settle(&self) {}
+
     /// Waits until nobody reads any more and lets go of the files. Batches that were not synced are
     /// as after a crash.
     fn close(self: Box<Self>);

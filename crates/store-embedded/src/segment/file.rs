@@ -58,8 +58,8 @@ pub(crate) fn read_cached_record(
         .then(|| verify(bytes, store, at))
 }
 
-/// No record is longer than a chunk, or a head with very many owners; the length comes from the index
-/// and is not trusted with memory.
+/// No record is longer than a chunk, or a head with very many owners; the length comes from the
+/// index and is not trusted with memory.
 fn room_for(at: Extent) -> Result<Vec<u8>, ReadError> {
     const MOST: usize = 256 * 1024 * 1024;
     let length = usize::try_from(at.length).ok();

@@ -6,7 +6,8 @@
 //!
 //! | record | payload |
 //! |---|---|
-//! | head | length of what follows up to the body; attempt, time, size, hash, number of chunks, reverse path, owners; then, if there are no chunks, the body as one piece |
+//! | head | length of what follows up to the body; attempt, time, size, number of chunks, hash, |
+//! |      | reverse path, owners; then, if there are no chunks, the body as one piece |
 //! | chunk | attempt, number of the chunk, then a piece of the body |
 //!
 //! Owners and times in heads are for salvage only: the index is the truth.

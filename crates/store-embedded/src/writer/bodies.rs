@@ -107,8 +107,8 @@ impl Bodies {
         })
     }
 
-    /// Begins a segment with room for `least` octets, then seals the old one. In this order a lack of
-    /// room changes nothing. The name is durable before anything can point there.
+    /// Begins a segment with room for `least` octets, then seals the old one. In this order a lack
+    /// of room changes nothing. The name is durable before anything can point there.
     fn change_segment(&mut self, least: u64) -> Result<(), Refusal> {
         let number = self.next;
         let size = self

@@ -1,9 +1,10 @@
 //! Giving back the room of what was removed.
 //!
 //! A sealed segment that is less than half alive is walked from front to back, the oldest first.
-//! What is alive is copied to the head; only when the copy is proven to be on disk do the rows point
-//! there (else a crash could leave a trusted row without a body). When no row points into a segment,
-//! its file goes. *Crash*: at any point each message has one whole copy that its row points to.
+//! What is alive is copied to the head; only when the copy is proven to be on disk do the rows
+//! point there (else a crash could leave a trusted row without a body). When no row points into a
+//! segment, its file goes. *Crash*: at any point each message has one whole copy that its row
+//! points to.
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;

@@ -12,8 +12,8 @@
 //! 3. When both are done: the new state is published, and everybody is answered. **Only here can a
 //!    250 or a +OK begin.** *Crash*: all of it stays.
 //!
-//! While the disks sync, the next group gathers. Readers use the published state, so nothing is seen
-//! before it is safe.
+//! While the disks sync, the next group gathers. Readers use the published state, so nothing is
+//! seen before it is safe.
 //!
 //! A failed write or sync ends the store ([`Breakdown`]): everybody who waits is told that nobody
 //! knows, and the process ends in an orderly way.
@@ -279,7 +279,7 @@ impl Writer {
             return Ok(());
         }
         let nothing = draft::Draft::new(self.index.snapshot());
-        self.make_durable(nothing, &[])
+        self.make_durable(nothing, &[], Vec::new())
     }
 
     fn moment(&self) -> Moment {
@@ -320,6 +320,7 @@ impl Writer {
         self.prove(&mut draft);
         self.index.apply(draft.into_changes())?;
         self.index.sync()?;
+        self.index.settle();
         self.more = More::No;
         self.clear_away()
     }
