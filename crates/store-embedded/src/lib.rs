@@ -10,7 +10,7 @@
 //! | what is done before a 250? | the order in front of `writer/mod.rs` |
 //! | what does a crash leave, and who mends it? | `opening.rs` |
 //! | who gives room back? | `writer/cleaning.rs` |
-//! | what is promised? | `cassmail-store`; `accounts.rs`, `maildrops.rs`, `delivery.rs`, `reading.rs` |
+//! | what is promised? | `accounts.rs`, `maildrops.rs`, `delivery.rs`, `reading.rs` |
 //!
 //! Files and index are reached through two small traits ([`disk`], [`index`]), so that the tests in
 //! `histories` can lose power at every operation, in thousands of histories.
