@@ -2,11 +2,13 @@
 
 use std::cell::Cell;
 use std::fs;
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
+use rustix::process::Signal;
 use serde_json::Value;
 
 use super::place::Place;
@@ -140,10 +142,17 @@ impl Running {
             .with_context(|| format!("it ended with {status}"))
     }
 
-    /// Lets it finish what it is at.
-    pub(super) fn stop(mut self, patience: Duration) -> Result<Load> {
+    /// Lets it finish what it is at, whatever came of that. On a busy machine it may be told before
+    /// it listens for signals; then it has not begun.
+    pub(super) fn stop(mut self, patience: Duration) -> Result<()> {
         self.process.terminate()?;
-        self.report(patience)
+        let status = self.process.wait(patience)?;
+        if status.signal() == Some(Signal::TERM.as_raw()) {
+            return Ok(());
+        }
+        self.read()
+            .with_context(|| format!("it ended with {status}"))
+            .map(drop)
     }
 
     fn read(&self) -> Result<Load> {
