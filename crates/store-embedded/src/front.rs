@@ -145,9 +145,19 @@ impl Front {
         let is_full = free < low_water;
         if self.is_full.swap(is_full, Ordering::Relaxed) != is_full {
             if is_full {
-                tracing::warn!(free, low_water, "too little room: deliveries are refused");
+                tracing::warn!(
+                    event = crate::MAINTAINED,
+                    free,
+                    low_water,
+                    "too little room: deliveries are refused"
+                );
             } else {
-                tracing::info!(free, low_water, "there is room again");
+                tracing::info!(
+                    event = crate::MAINTAINED,
+                    free,
+                    low_water,
+                    "there is room again"
+                );
             }
         }
     }

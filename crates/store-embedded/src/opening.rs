@@ -191,7 +191,7 @@ fn rewrite(group: &mut Group<'_>, disk: &dyn Disk, at: Extent) -> Result<Extent,
     let (header, payload) = match read_record(&*file, store, at) {
         Ok(record) => record,
         Err(ReadError::Read(at, error)) => {
-            tracing::error!(?at, "a segment cannot be read");
+            tracing::error!(event = crate::MAINTAINED, ?at, "a segment cannot be read");
             let broken = Breakdown::of("read a segment")(error);
             return Err(RewriteError::Refused(broken.into()));
         }

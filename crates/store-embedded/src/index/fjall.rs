@@ -146,7 +146,9 @@ impl Index for FjallIndex {
     fn settle(&self) {
         match self.rows.write_tables() {
             Ok(is_written) => self.is_settled.store(is_written, Ordering::Relaxed),
-            Err(error) => tracing::warn!(%error, "the journal stays for the next opening"),
+            Err(error) => {
+                tracing::warn!(event = crate::MAINTAINED, %error, "the journal stays for the next opening")
+            }
         }
     }
 
@@ -168,7 +170,7 @@ impl Index for FjallIndex {
         if is_settled.into_inner()
             && let Err(error) = journal::empty(&folder)
         {
-            tracing::warn!(%error, "the journal stays for the next opening");
+            tracing::warn!(event = crate::MAINTAINED, %error, "the journal stays for the next opening");
         }
     }
 }

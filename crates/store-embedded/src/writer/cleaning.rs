@@ -140,7 +140,7 @@ impl Cleaning {
                     Ok(file) => file,
                     // Nothing was written: no files left to open is no end of the store.
                     Err(error) => {
-                        tracing::error!(%segment, %error, "a segment cannot be cleaned now");
+                        tracing::error!(event = crate::MAINTAINED, %segment, %error, "a segment cannot be cleaned now");
                         continue;
                     }
                 };
@@ -176,12 +176,12 @@ impl Cleaning {
                 Err(CopyError::Refused(Refusal::Broken(breakdown))) => return Err(breakdown),
                 // No room at the moment, or a row that cannot be read: later, from the beginning.
                 Err(CopyError::Refused(refusal)) => {
-                    tracing::warn!(?refusal, segment = %walk.segment, "cleaning is interrupted");
+                    tracing::warn!(event = crate::MAINTAINED, ?refusal, segment = %walk.segment, "cleaning is interrupted");
                     return Ok(());
                 }
                 Err(CopyError::Unreadable(error)) => {
                     let segment = walk.segment;
-                    tracing::error!(%segment, error = ?error, "a segment cannot be cleaned");
+                    tracing::error!(event = crate::MAINTAINED, %segment, error = ?error, "a segment cannot be cleaned");
                     self.given_up.insert(segment);
                     if !matches!(error, ReadError::Damaged(_)) {
                         return Ok(());
@@ -227,7 +227,11 @@ fn tolerate<T>(done: Result<T, Refusal>, otherwise: T) -> Result<T, Breakdown> {
         Ok(done) => Ok(done),
         Err(Refusal::Broken(breakdown)) => Err(breakdown),
         Err(refusal) => {
-            tracing::error!(?refusal, "a step of maintenance is left out");
+            tracing::error!(
+                event = crate::MAINTAINED,
+                ?refusal,
+                "a step of maintenance is left out"
+            );
             Ok(otherwise)
         }
     }

@@ -351,7 +351,7 @@ impl Writer {
 
 /// The end of the store: nobody is left to do what is asked.
 fn poison(front: &Front, why: &str) {
-    tracing::error!(why, "the store cannot go on");
+    tracing::error!(event = crate::MAINTAINED, why, "the store cannot go on");
     front.become_(State::Poisoned(why.into()));
     front.inbox.end(End::Abrupt);
 }
