@@ -146,9 +146,7 @@ impl Index for FjallIndex {
     fn settle(&self) {
         match self.rows.write_tables() {
             Ok(is_written) => self.is_settled.store(is_written, Ordering::Relaxed),
-            Err(error) => {
-                tracing::warn!(event = crate::MAINTAINED, %error, "the journal stays for the next opening")
-            }
+            Err(error) => journal_stays(&error),
         }
     }
 
@@ -170,9 +168,14 @@ impl Index for FjallIndex {
         if is_settled.into_inner()
             && let Err(error) = journal::empty(&folder)
         {
-            tracing::warn!(event = crate::MAINTAINED, %error, "the journal stays for the next opening");
+            journal_stays(&error);
         }
     }
+}
+
+fn journal_stays(error: &dyn std::error::Error) {
+    let text = "the next opening reads the journal again";
+    tracing::warn!(event = crate::MAINTAINED, %error, "{text}");
 }
 
 struct FjallSnapshot {

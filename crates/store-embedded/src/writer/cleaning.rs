@@ -140,7 +140,8 @@ impl Cleaning {
                     Ok(file) => file,
                     // Nothing was written: no files left to open is no end of the store.
                     Err(error) => {
-                        tracing::error!(event = crate::MAINTAINED, %segment, %error, "a segment cannot be cleaned now");
+                        let event = crate::MAINTAINED;
+                        tracing::error!(event, %segment, %error, "a segment cannot be cleaned now");
                         continue;
                     }
                 };
@@ -176,12 +177,13 @@ impl Cleaning {
                 Err(CopyError::Refused(Refusal::Broken(breakdown))) => return Err(breakdown),
                 // No room at the moment, or a row that cannot be read: later, from the beginning.
                 Err(CopyError::Refused(refusal)) => {
-                    tracing::warn!(event = crate::MAINTAINED, ?refusal, segment = %walk.segment, "cleaning is interrupted");
+                    let (event, segment) = (crate::MAINTAINED, walk.segment);
+                    tracing::warn!(event, ?refusal, %segment, "cleaning is interrupted");
                     return Ok(());
                 }
                 Err(CopyError::Unreadable(error)) => {
-                    let segment = walk.segment;
-                    tracing::error!(event = crate::MAINTAINED, %segment, error = ?error, "a segment cannot be cleaned");
+                    let (event, segment) = (crate::MAINTAINED, walk.segment);
+                    tracing::error!(event, %segment, ?error, "a segment cannot be cleaned");
                     self.given_up.insert(segment);
                     if !matches!(error, ReadError::Damaged(_)) {
                         return Ok(());
