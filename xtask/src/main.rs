@@ -1,6 +1,7 @@
 //! The one door: `cargo xtask` alone lists what there is.
 
 mod bench;
+mod cassandra;
 mod check;
 mod ci;
 mod command;
@@ -22,6 +23,7 @@ cargo xtask COMMAND
   docs               write the generated documents anew
   docs --check       fail when a generated document is not up to date
   setup              install the mail clients that the end-to-end tests use
+  cassandra ...      real clusters of Cassandra, one to six nodes; alone, it lists its commands
   bench embedded [ROUNDS]
                      the budgets of the embedded store, with Postfix and Dovecot beside it where
                      they can be installed; some six minutes
@@ -31,6 +33,10 @@ cargo xtask COMMAND
   Both benchmarks take --write (the tables go into docs/benchmarks.md), --json FILE, --dir DIR
   (where the servers keep their files, /var/tmp), --quick, --no-peers and --store KIND.
 ";
+
+/// Neither well nor failed: nothing was tried. The number is that of automake, which other tools
+/// know as well.
+const SKIPPED: u8 = 77;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -45,6 +51,7 @@ fn main() -> ExitCode {
         ["setup"] => setup::run(),
         ["bench", "embedded", rest @ ..] => bench::embedded(rest),
         ["bench", "crash", rest @ ..] => bench::crash(rest),
+        ["cassandra", rest @ ..] => cassandra::run(rest),
         [] | ["help" | "--help"] => {
             say(HELP);
             return ExitCode::SUCCESS;
@@ -56,6 +63,10 @@ fn main() -> ExitCode {
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
+        Err(error) if error.is::<cassandra::Lacking>() => {
+            say(&format!("skipped: {error}"));
+            ExitCode::from(SKIPPED)
+        }
         Err(error) => {
             say(&format!("error: {error:#}"));
             ExitCode::FAILURE
