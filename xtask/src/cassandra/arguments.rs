@@ -41,6 +41,7 @@ pub(super) enum Verb {
         level: String,
         text: String,
     },
+    Selftest(Vec<Layout>),
     /// How this program starts its keeper.
     Keep {
         layout: Layout,
@@ -155,6 +156,7 @@ impl Options {
                 words: words.iter().map(|word| (*word).to_owned()).collect(),
             },
             ("cql", [node, words @ ..]) => self.cql(node, words)?,
+            ("selftest", layouts) => Verb::Selftest(parse_layouts(layouts)?),
             (super::keeper::VERB, [layout, owner]) => Verb::Keep {
                 layout: Layout::parse(layout)?,
                 owner: owner.parse()?,
@@ -196,6 +198,13 @@ impl Options {
             text,
         })
     }
+}
+
+fn parse_layouts(words: &[&str]) -> Result<Vec<Layout>> {
+    if words.is_empty() {
+        return Ok(vec![Layout::Single, Layout::TwoCenters]);
+    }
+    words.iter().map(|word| Layout::parse(word)).collect()
 }
 
 fn parse_owner(word: &str) -> Result<Process> {

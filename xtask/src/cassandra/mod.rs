@@ -19,6 +19,7 @@ mod link;
 mod place;
 mod process;
 mod ready;
+mod selftest;
 mod settings;
 mod status;
 
@@ -62,6 +63,7 @@ cargo xtask cassandra COMMAND
   cut NODES | heal   separate nodes from the others, both sides alive; join them (2x3)
   nodetool N ARGS    the tool of operators
   cql N STATEMENTS   with --level LEVEL (LOCAL_QUORUM); or --file FILE
+  selftest [LAYOUTS] all of this on real clusters: 1x1 and 2x3, some minutes
 
 Node N speaks CQL at 127.0.NET.N:9042. With --net NET (0 to 247; 0 if not given) each command means
 another cluster. CASSANDRA_HOME is where the jars lie, target/cassandra if it is not set.
@@ -78,6 +80,7 @@ pub(crate) fn run(words: &[&str]) -> Result<()> {
     let place = Place::of(asked.net);
     match asked.verb {
         Verb::Keep { layout, owner } => keeper::keep(&place, layout, owner),
+        Verb::Selftest(layouts) => selftest::run(&layouts),
         Verb::Install => install::ensure(&place),
         Verb::Status => show(&place, asked.form),
         Verb::Nodetool { node, words } => nodetool(&place, &node, &words),

@@ -112,6 +112,13 @@ fn word(value: &Value) -> &str {
     value.as_str().unwrap_or("-")
 }
 
+/// The memory of all nodes, in MiB.
+pub(super) fn resident_mib(cluster: &Cluster) -> u64 {
+    let nodes = cluster.settings.layout.nodes().into_iter();
+    let processes = nodes.filter_map(|node| cluster.process(node));
+    processes.map(Process::resident_mib).sum()
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::layout::Layout;
