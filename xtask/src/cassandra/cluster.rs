@@ -231,6 +231,9 @@ pub(super) fn lock(place: &Place) -> Result<File> {
 /// Stops whatever runs here; gives the number of nodes that did.
 pub(super) fn stop(place: &Place) -> Result<usize> {
     let nodes = running(place);
+    // Nodes that say farewell to those they cannot reach take longer than anybody waits. Without a
+    // keeper there is no cut.
+    drop(keeper::cut(place, &[]));
     for process in &nodes {
         // A process that is paused would not hear that it is to end.
         process.signal(Signal::CONT)?;
@@ -239,6 +242,11 @@ pub(super) fn stop(place: &Place) -> Result<usize> {
     if wait_for_end(place, STOP).is_err() {
         kill_all(place)?;
     }
+    end_keeper(place)?;
+    Ok(nodes.len())
+}
+
+fn end_keeper(place: &Place) -> Result<()> {
     if let Some(keeper) = keeper::find(place) {
         keeper.signal(Signal::KILL)?;
         wait("the end of the keeper", END, || {
@@ -248,7 +256,7 @@ pub(super) fn stop(place: &Place) -> Result<usize> {
             })
         })?;
     }
-    Ok(nodes.len())
+    Ok(())
 }
 
 /// Ends all nodes for an owner who ended, without ceremony: the data were his. A start that is
@@ -286,9 +294,11 @@ fn running(place: &Place) -> Vec<Process> {
     processes.flatten().collect()
 }
 
-/// Stops, and removes the data.
+/// Ends the nodes, whose farewell would be for nothing, and removes the data.
 pub(super) fn wipe(place: &Place) -> Result<usize> {
-    let count = stop(place)?;
+    let count = running(place).len();
+    kill_all(place)?;
+    end_keeper(place)?;
     match fs::remove_dir_all(&place.cluster) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
             Err(error).context("failed to remove the data")

@@ -50,7 +50,7 @@ cargo xtask cassandra COMMAND
   start LAYOUT       1x1, 1x3 or 2x3, or again over the data of the last time:
     --sync MODE      commit log: batch (the default), group, periodic
     --jit WHICH      c1 (the default: for tests) or full (for measurements, after a warm-up)
-    --auth           clients log in: cassandra, cassandra
+    --auth           clients log in as cassmail, password cassmail
     --for PID        the cluster ends with this process
     --heap MIB       of each node (512)
     --yaml LINE      for cassandra.yaml, --jvm OPTION for java; both may be repeated

@@ -14,7 +14,7 @@ use super::keeper::Owner;
 use super::layout::{Layout, Net};
 use super::place::Place;
 use super::process::Process;
-use super::settings::Settings;
+use super::settings::{Logins, Settings};
 use super::{install, ready, status};
 use crate::command::say;
 
@@ -49,7 +49,9 @@ fn try_layout(place: &Place, layout: Layout) -> Result<()> {
     let name = layout.name();
     let whole = Stopwatch::start();
     let me = Process::find(std::process::id());
-    let cluster = Cluster::create(place.clone(), Settings::new(layout), me)?;
+    let mut settings = Settings::new(layout);
+    settings.logins = Logins::On;
+    let cluster = Cluster::create(place.clone(), settings, me)?;
     timed(name, "start, empty", || cluster.start())?;
     say(&format!(
         "{name}: {} MiB resident",
@@ -166,12 +168,25 @@ impl Trial<'_> {
             self.wait_for_unavailable(4)
         })?;
         self.try_apart()?;
+        timed("2x3", "kill and up within the cut", || {
+            self.try_kill_apart()
+        })?;
         self.cluster.cut(&[])?;
         timed("2x3", "heal until EACH_QUORUM on both sides", || {
             self.wait_for_write(1, 30, "EACH_QUORUM")?;
             self.wait_for_write(4, 31, "EACH_QUORUM")
         })?;
         self.try_together()
+    }
+
+    /// A node that comes up during a cut finds those of its own side, and no others.
+    fn try_kill_apart(&self) -> Result<()> {
+        self.cluster.kill(&[5])?;
+        self.cluster.up(&[5])?;
+        self.wait_for_write(5, 23, "LOCAL_QUORUM")?;
+        let both = self.write(5, 22, "EACH_QUORUM");
+        ensure!(both.is_err(), "EACH_QUORUM by node 5 during the cut");
+        Ok(())
     }
 
     /// Each side acknowledges rows of its own, and does not see those of the other.
@@ -190,7 +205,7 @@ impl Trial<'_> {
 
     /// Both sides have the rows of both.
     fn try_together(&self) -> Result<()> {
-        for number in [20, 21, 30, 31] {
+        for number in [20, 21, 23, 30, 31] {
             ensure!(self.read(1, number)?, "row {number} is lost");
         }
         Ok(())

@@ -62,7 +62,7 @@ impl Jit {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Logins {
     Off,
-    /// The first role is `cassandra` with the same word as its password.
+    /// As `cassmail`, with the same word as the password.
     On,
 }
 

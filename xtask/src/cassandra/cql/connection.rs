@@ -26,6 +26,8 @@ pub(in super::super) const LEVELS: [&str; 11] = [
 
 /// The first byte of requests (section 2.1).
 const VERSION: u8 = 4;
+/// How the error begins with which a login is refused (section 9).
+const BAD_CREDENTIALS: &str = "0100 ";
 /// No flags in a header: nothing compressed, nothing traced (section 2.2).
 const NO_FLAGS: u8 = 0;
 /// Answers larger than this are no answers to what is asked here.
@@ -40,18 +42,25 @@ mod code {
     pub(super) const AUTH_RESPONSE: u8 = 0x0f;
 }
 
-/// Who logs in, where logins are wanted: the first role of every new cluster.
+/// Who logs in, where logins are wanted.
 struct Login {
     name: &'static str,
     password: &'static str,
 }
 
-impl Login {
-    const FIRST: Self = Self {
+/// In the order in which they are tried: the role that `start` makes, and the first role of a new
+/// cluster. The latter is looked up at QUORUM, so it can log in nowhere while the data centers are
+/// cut apart; all others are looked up at LOCAL_QUORUM.
+const LOGINS: [Login; 2] = [
+    Login {
+        name: "cassmail",
+        password: "cassmail",
+    },
+    Login {
         name: "cassandra",
         password: "cassandra",
-    };
-}
+    },
+];
 
 /// A connection that is ready for statements.
 pub(in super::super) struct Connection {
@@ -62,20 +71,25 @@ impl Connection {
     /// Connects, greets, and logs in if that is asked for. The limit holds for each step and for
     /// each answer.
     pub(in super::super) fn open(node: SocketAddr, limit: Duration) -> Result<Self> {
+        let [operator, first] = &LOGINS;
+        match Self::open_as(operator, node, limit) {
+            Err(error) if error.to_string().starts_with(BAD_CREDENTIALS) => {
+                Self::open_as(first, node, limit)
+            }
+            opened => opened,
+        }
+    }
+
+    fn open_as(login: &Login, node: SocketAddr, limit: Duration) -> Result<Self> {
         let stream = TcpStream::connect_timeout(&node, limit)?;
         stream.set_read_timeout(Some(limit))?;
         stream.set_write_timeout(Some(limit))?;
         let mut connection = Self { stream };
-        connection.greet(&Login::FIRST)?;
-        Ok(connection)
-    }
-
-    fn greet(&mut self, login: &Login) -> Result<()> {
-        let (answer, _) = self.ask(code::STARTUP, &startup())?;
+        let (answer, _) = connection.ask(code::STARTUP, &startup())?;
         if answer == code::AUTHENTICATE {
-            self.ask(code::AUTH_RESPONSE, &plain(login)?)?;
+            connection.ask(code::AUTH_RESPONSE, &plain(login)?)?;
         }
-        Ok(())
+        Ok(connection)
     }
 
     /// Runs a statement. The rows are few, or the statement does not belong here: no paging.
