@@ -79,7 +79,12 @@ impl Fetcher for Getmail {
 
     fn fetch(client: &Client<'_>) -> Vec<Vec<u8>> {
         let (folder, collect) = client.collector();
-        let (program, script) = collect.split_once(' ').expect("a shell and a script");
+        // getmail misses an agent that ends before it waits for it, and then waits for three minutes.
+        // It waits when it sleeps.
+        let agent = format!(
+            "#!/bin/sh\nuntil grep -q '^State:.S' /proc/$PPID/status; do :; done\nexec {collect}\n"
+        );
+        let agent = client.write("agent", agent.as_bytes());
         let kind = if client.door.tls == Tls::Implicit {
             "SimplePOP3SSLRetriever"
         } else {
@@ -88,11 +93,12 @@ impl Fetcher for Getmail {
         let config = format!(
             "[retriever]\ntype = {kind}\nserver = 127.0.0.1\nport = {}\nusername = {}\n\
              password = {PASSWORD}\n\
-             [destination]\ntype = MDA_external\npath = {program}\narguments = (\"{script}\",)\n\
+             [destination]\ntype = MDA_external\npath = /bin/sh\narguments = (\"{}\",)\n\
              allow_root_commands = true\n\
              [options]\nread_all = true\ndelete = false\ndelivered_to = false\nreceived = false\n",
             client.port(),
             client.door.address(),
+            agent.display(),
         );
         client.write("getmailrc", config.as_bytes());
         let mut command = client.command("getmail");
