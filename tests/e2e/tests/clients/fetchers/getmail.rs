@@ -79,8 +79,8 @@ impl Fetcher for Getmail {
 
     fn fetch(client: &Client<'_>) -> Vec<Vec<u8>> {
         let (folder, collect) = client.collector();
-        // getmail misses an agent that ends before it waits for it, and then waits for three minutes.
-        // It waits when it sleeps.
+        // getmail misses an agent that ends before it waits for it, and then waits for three
+        // minutes. It waits when it sleeps.
         let agent = format!(
             "#!/bin/sh\nuntil grep -q '^State:.S' /proc/$PPID/status; do :; done\nexec {collect}\n"
         );
