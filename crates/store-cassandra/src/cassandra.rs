@@ -1,0 +1,171 @@
+//! The store as the office sees it: opened, well or not, closed.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use cassmail_mail::{IdMinter, MessageId, NodeId};
+use cassmail_store::{Health, Store, StoreError, StoreResult, Work};
+
+use crate::bodies::Pins;
+use crate::buckets::Writing;
+use crate::engine::Engine;
+use crate::error::{OpenError, Verb};
+use crate::freshness::Freshness;
+use crate::listing::Places;
+use crate::nodes::Member;
+use crate::turns::Turns;
+use crate::{Clock, Options};
+
+/// A store on Apache Cassandra.
+#[derive(Clone)]
+pub struct Cassandra {
+    pub(crate) core: Arc<Core>,
+}
+
+/// Shared by the store and the tasks that finish what was begun.
+pub(crate) struct Core {
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) freshness: Freshness,
+    pub(crate) turns: Turns,
+    pub(crate) writing: Writing,
+    pub(crate) places: Places,
+    pub(crate) pins: Pins,
+    pub(crate) member: Member,
+    /// For ids of bodies, apart from those of messages.
+    minter: IdMinter,
+    /// Deliveries are refused: an operator says so.
+    is_full: AtomicBool,
+}
+
+impl Cassandra {
+    /// Opens a store whose keyspace and tables are there.
+    pub async fn open(options: &Options) -> Result<Self, OpenError> {
+        let engine = Engine::open(options).await?;
+        let core = Core {
+            engine,
+            freshness: Freshness::new(options.minted_by),
+            turns: Turns::default(),
+            writing: Writing::new(NodeId::from_random(random()?), options.remembered),
+            places: Places::new(options.remembered),
+            pins: Pins::default(),
+            member: Member::new(&options.data_center, random()?, random()?),
+            minter: IdMinter::new(NodeId::from_random(random()?)),
+            is_full: AtomicBool::new(false),
+        };
+        let core = Arc::new(core);
+        core.keep_beating();
+        Ok(Self { core })
+    }
+
+    /// Refuses deliveries from now on as if there were no room, or takes them again. Reading and
+    /// removing go on: for operators who need room before the disks are full.
+    pub fn set_full(&self, is_full: bool) {
+        self.core.is_full.store(is_full, Ordering::SeqCst);
+    }
+
+    /// How many requests were sent to Cassandra so far; a batch is one.
+    pub fn requests_sent(&self) -> u64 {
+        self.core.engine.requests().map(|(_, count)| count).sum()
+    }
+
+    /// Does now what is done every ten seconds: tells the other nodes that this one lives, and
+    /// finishes what dead ones have begun.
+    pub async fn sweep(&self) -> StoreResult<()> {
+        let _pass = self.core.engine.enter("sweep")?;
+        self.core.beat_and_sweep().await
+    }
+
+    /// Stops as a crash would: nothing more is sent. Resolves when what was on its way has arrived.
+    pub async fn abandon(&self) {
+        let gate = &self.core.engine.gate;
+        gate.kill();
+        self.core.pins.stop_waiting();
+        gate.until_empty().await;
+    }
+}
+
+/// Bits of the operating system.
+fn random() -> Result<u64, OpenError> {
+    getrandom::u64().map_err(OpenError::other("draw random bits"))
+}
+
+impl Core {
+    /// An id for a body.
+    pub(crate) fn mint(&self) -> MessageId {
+        self.minter.mint(self.clock().now())
+    }
+
+    pub(crate) fn is_full(&self) -> bool {
+        self.is_full.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn clock(&self) -> &dyn Clock {
+        &*self.engine.clock
+    }
+
+    /// Does the work of a verb to its end, even if the caller goes away.
+    pub(crate) fn carry_out<T, F, W>(self: &Arc<Self>, verb: Verb, work: F) -> Work<'static, T>
+    where
+        T: Send + 'static,
+        F: FnOnce(Arc<Self>) -> W + Send + 'static,
+        W: Future<Output = StoreResult<T>> + Send + 'static,
+    {
+        let core = Arc::clone(self);
+        Box::pin(async move {
+            let pass = core.engine.enter(verb)?;
+            let task = tokio::spawn(async move {
+                let _pass = pass;
+                work(core).await
+            });
+            let lost =
+                |error| StoreError::caused(cassmail_store::ErrorKind::Indeterminate, verb, error);
+            task.await.unwrap_or_else(|error| Err(lost(error)))
+        })
+    }
+
+    /// Does work that nobody waits for; closing does.
+    pub(crate) fn in_background<F, W>(self: &Arc<Self>, work: F)
+    where
+        F: FnOnce(Arc<Self>) -> W + Send + 'static,
+        W: Future<Output = StoreResult<()>> + Send + 'static,
+    {
+        let core = Arc::clone(self);
+        let Some(pass) = core.engine.gate.enter_further() else {
+            return;
+        };
+        tokio::spawn(async move {
+            let _pass = pass;
+            if let Err(error) = work(core).await {
+                tracing::info!(?error, "left to a scrub");
+            }
+        });
+    }
+}
+
+impl Store for Cassandra {
+    fn health(&self) -> Health {
+        if self.core.is_full() {
+            return Health::Full;
+        }
+        Health::Well
+    }
+
+    /// Never: what one node of ours does not know, Cassandra still has.
+    fn poisoned(&self) -> Pin<Box<dyn Future<Output = StoreError> + Send + '_>> {
+        Box::pin(std::future::pending())
+    }
+
+    fn close(&self) -> Work<'_, ()> {
+        Box::pin(async {
+            let gate = &self.core.engine.gate;
+            // Not behind a wait: the store closes even if the caller goes away at once.
+            gate.shut();
+            self.core.pins.stop_waiting();
+            gate.until_empty().await;
+            self.core.leave_cluster().await;
+            Ok(())
+        })
+    }
+}

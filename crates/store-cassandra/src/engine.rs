@@ -1,0 +1,379 @@
+//! The session with Cassandra: statements that are prepared, counted, limited and repeated.
+//!
+//! Every request runs in a task of its own, so that a caller who goes away does not leave a request
+//! half way in the driver (which would close the connection after a thousand of them), and so that
+//! closing can wait for all that was sent.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use cassmail_store::{ErrorKind, Patience, StoreError, StoreResult};
+use scylla::client::PoolSize;
+use scylla::client::execution_profile::ExecutionProfile;
+use scylla::client::session::Session;
+use scylla::client::session_builder::SessionBuilder;
+use scylla::deserialize::row::DeserializeRow;
+use scylla::errors::{ExecutionError, RequestAttemptError};
+use scylla::policies::load_balancing::{NodeIdentifier, SingleTargetLoadBalancingPolicy};
+use scylla::response::query_result::QueryResult;
+use scylla::response::{PagingState, PagingStateResponse};
+use scylla::statement::batch::{Batch, BatchType};
+use scylla::statement::prepared::PreparedStatement;
+use tokio::sync::Semaphore;
+
+use crate::error::{OpenError, Verb, Verdict, closing, odd_answer, unread};
+use crate::gate::{Gate, Pass};
+use crate::profiles::{Profile, Profiles};
+use crate::rows::Row;
+use crate::schema::{FILES, VERSION};
+use crate::statements::{COMMIT_LOG, Cql};
+use crate::{Clock, CommitLog, Options};
+
+/// How many rows come at once.
+const PAGE: i32 = 1000;
+
+/// How long after a failure the same is tried again.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// What a change is given when nobody says how long the peer waits.
+pub(crate) const USUAL: Patience = Patience(Duration::from_secs(20));
+
+pub(crate) struct Engine {
+    session: Session,
+    prepared: Vec<PreparedStatement>,
+    profiles: Profiles,
+    in_flight: Semaphore,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) gate: Arc<Gate>,
+    /// One number for each statement: how often it was sent, in requests.
+    sent: Vec<AtomicU64>,
+}
+
+/// Statements that are sent as one: a batch, if they are more, of one partition.
+pub(crate) type Change = Vec<(Cql, Row)>;
+
+/// When there is no point in going on.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Deadline(Duration);
+
+impl Engine {
+    /// Connects and prepares all statements, after a look at the schema and at the commit logs.
+    pub(crate) async fn open(options: &Options) -> Result<Arc<Self>, OpenError> {
+        let session = connect(options, Some(&options.keyspace)).await?;
+        let prepared = prepare(&session, options).await?;
+        let engine = Self {
+            session,
+            prepared,
+            profiles: Profiles::new(options),
+            in_flight: Semaphore::new(options.in_flight),
+            clock: Arc::clone(&options.clock),
+            gate: Arc::default(),
+            sent: Cql::ALL.iter().map(|_| AtomicU64::new(0)).collect(),
+        };
+        let engine = Arc::new(engine);
+        engine.check_schema(options).await?;
+        engine.check_commit_logs(options.commit_log).await?;
+        Ok(engine)
+    }
+
+    /// A verb comes in; it may be finished when the store is closed meanwhile.
+    pub(crate) fn enter(&self, verb: Verb) -> StoreResult<Pass> {
+        self.gate.enter().ok_or_else(|| closing(verb))
+    }
+
+    pub(crate) fn deadline(&self, patience: Patience) -> Deadline {
+        Deadline(self.clock.elapsed().saturating_add(patience.0))
+    }
+
+    /// How many requests were sent so far, by statement; a batch counts as its first one.
+    pub(crate) fn requests(&self) -> impl Iterator<Item = (Cql, u64)> {
+        let counts = Cql::ALL.iter().zip(&self.sent);
+        counts.map(|(&cql, count)| (cql, count.load(Ordering::Relaxed)))
+    }
+
+    /// The data centers that are known.
+    pub(crate) fn data_centers(&self) -> std::collections::BTreeSet<String> {
+        let state = self.session.get_cluster_state();
+        let nodes = state.get_nodes_info().iter();
+        nodes.filter_map(|node| node.datacenter.clone()).collect()
+    }
+
+    /// Reads all rows with the statement's own profile.
+    pub(crate) async fn read<R>(
+        self: &Arc<Self>,
+        verb: Verb,
+        cql: Cql,
+        row: Row,
+    ) -> StoreResult<Vec<R>>
+    where
+        R: for<'f, 'm> DeserializeRow<'f, 'm>,
+    {
+        self.read_at(cql.profile(), verb, cql, row).await
+    }
+
+    /// Reads all rows, page by page.
+    pub(crate) async fn read_at<R>(
+        self: &Arc<Self>,
+        profile: Profile,
+        verb: Verb,
+        cql: Cql,
+        row: Row,
+    ) -> StoreResult<Vec<R>>
+    where
+        R: for<'f, 'm> DeserializeRow<'f, 'm>,
+    {
+        let row = Arc::new(row);
+        let mut all = Vec::new();
+        let mut next = Some(PagingState::start());
+        while let Some(from) = next {
+            let (page, rest) = self.read_page(profile, verb, cql, &row, from).await?;
+            let rows = page
+                .into_rows_result()
+                .map_err(|error| odd_answer(verb, error))?;
+            all.reserve(rows.rows_num());
+            for read in rows.rows::<R>().map_err(|error| odd_answer(verb, error))? {
+                all.push(read.map_err(|error| odd_answer(verb, error))?);
+            }
+            next = match rest {
+                PagingStateResponse::HasMorePages { state } => Some(state),
+                PagingStateResponse::NoMorePages => None,
+            };
+        }
+        Ok(all)
+    }
+
+    /// Reads a page, in at most three attempts: nodes come and go.
+    async fn read_page(
+        self: &Arc<Self>,
+        profile: Profile,
+        verb: Verb,
+        cql: Cql,
+        row: &Arc<Row>,
+        from: PagingState,
+    ) -> StoreResult<(QueryResult, PagingStateResponse)> {
+        const ATTEMPTS: u32 = 3;
+        let mut attempt = 1;
+        loop {
+            let (engine, row, from) = (Arc::clone(self), Arc::clone(row), from.clone());
+            let pass = self.gate.enter_further().ok_or_else(|| closing(verb))?;
+            let sent = tokio::spawn(async move {
+                let _pass = pass;
+                let _permit = engine.in_flight.acquire().await;
+                engine.count(cql);
+                let statement = engine.statement(cql, profile);
+                let read = engine.session.execute_single_page(&statement, &*row, from);
+                read.await
+            });
+            match sent.await {
+                Ok(Ok(page)) => return Ok(page),
+                Ok(Err(error)) if attempt < ATTEMPTS && Verdict::of(&error).may_pass() => {
+                    attempt += 1;
+                }
+                Ok(Err(error)) => return Err(unread(verb, error)),
+                Err(error) => return Err(odd_answer(verb, error)),
+            }
+            self.clock.sleep(PAUSE).await;
+        }
+    }
+
+    /// Makes a change with the profile of its first statement, again and again until it is
+    /// acknowledged or the deadline has come.
+    pub(crate) async fn change(
+        self: &Arc<Self>,
+        verb: Verb,
+        deadline: Deadline,
+        change: Change,
+    ) -> StoreResult<()> {
+        let Some(&(first, _)) = change.first() else {
+            return Ok(());
+        };
+        let change = Arc::new(change);
+        let mut may_have_happened = false;
+        loop {
+            let Err(error) = self.attempt(first.profile(), verb, &change).await? else {
+                return Ok(());
+            };
+            let verdict = Verdict::of(&error);
+            may_have_happened |= verdict == Verdict::Uncertain;
+            let is_late = self.clock.elapsed().saturating_add(PAUSE) >= deadline.0;
+            if is_late || !verdict.may_pass() {
+                let kind = match may_have_happened {
+                    true => ErrorKind::Indeterminate,
+                    false => verdict.kind(),
+                };
+                return Err(StoreError::caused(kind, verb, error));
+            }
+            tracing::debug!(%error, verb, "a change is tried again");
+            self.clock.sleep(PAUSE).await;
+        }
+    }
+
+    /// One attempt. The outer error says that nothing was sent.
+    async fn attempt(
+        self: &Arc<Self>,
+        profile: Profile,
+        verb: Verb,
+        change: &Arc<Change>,
+    ) -> StoreResult<Result<(), ExecutionError>> {
+        let (engine, change) = (Arc::clone(self), Arc::clone(change));
+        let pass = self.gate.enter_further().ok_or_else(|| closing(verb))?;
+        let sent = tokio::spawn(async move {
+            let _pass = pass;
+            let _permit = engine.in_flight.acquire().await;
+            engine.send(profile, &change).await
+        });
+        let lost = |error| StoreError::caused(ErrorKind::Indeterminate, verb, error);
+        sent.await.map_err(lost)
+    }
+
+    async fn send(&self, profile: Profile, change: &Change) -> Result<(), ExecutionError> {
+        match &change[..] {
+            [] => Ok(()),
+            [(cql, row)] => {
+                self.count(*cql);
+                let statement = self.statement(*cql, profile);
+                self.session.execute_unpaged(&statement, row).await?;
+                Ok(())
+            }
+            [(first, _), ..] => {
+                self.count(*first);
+                let mut batch = Batch::new(BatchType::Unlogged);
+                batch.set_is_idempotent(true);
+                batch.set_execution_profile_handle(Some(self.profiles.handle(profile)));
+                for (cql, _) in change {
+                    batch.append_statement(self.prepared[*cql as usize].clone());
+                }
+                let rows: Vec<&Row> = change.iter().map(|(_, row)| row).collect();
+                self.session.batch(&batch, rows).await?;
+                Ok(())
+            }
+        }
+    }
+
+    fn statement(&self, cql: Cql, profile: Profile) -> PreparedStatement {
+        let mut statement = self.prepared[cql as usize].clone();
+        statement.set_execution_profile_handle(Some(self.profiles.handle(profile)));
+        statement
+    }
+
+    fn count(&self, cql: Cql) {
+        self.sent[cql as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    async fn check_schema(self: &Arc<Self>, options: &Options) -> Result<(), OpenError> {
+        let read = self.read::<(Option<String>,)>("read the version", Cql::ReadMeta, {
+            crate::rows::row![VERSION]
+        });
+        let found = read
+            .await
+            .map_err(OpenError::other("read the version of the schema"))?;
+        let version = found.into_iter().find_map(|(version,)| version);
+        match version {
+            None => Err(OpenError::NoSchema {
+                keyspace: options.keyspace.clone(),
+            }),
+            Some(version) if version == FILES.len().to_string() => Ok(()),
+            Some(found) => Err(OpenError::OtherSchema {
+                found,
+                needed: FILES.len(),
+            }),
+        }
+    }
+
+    /// Asks every node that is connected for the mode of its commit log. A node that does not answer
+    /// is no reason not to start: it acknowledges nothing either.
+    async fn check_commit_logs(&self, rule: CommitLog) -> Result<(), OpenError> {
+        let state = self.session.get_cluster_state();
+        for node in state
+            .get_nodes_info()
+            .iter()
+            .filter(|node| node.is_connected())
+        {
+            let policy =
+                SingleTargetLoadBalancingPolicy::new(NodeIdentifier::Node(Arc::clone(node)), None);
+            let profile = ExecutionProfile::builder()
+                .load_balancing_policy(policy)
+                .build();
+            let mut statement = scylla::statement::Statement::new(COMMIT_LOG);
+            statement.set_execution_profile_handle(Some(profile.into_handle()));
+            let read = self.session.query_unpaged(statement, ()).await;
+            let mode = read.ok().and_then(|read| {
+                let rows = read.into_rows_result().ok()?;
+                rows.maybe_first_row::<(String,)>()
+                    .ok()?
+                    .map(|(mode,)| mode)
+            });
+            let node = node.address.to_string();
+            match (mode.as_deref(), rule) {
+                (Some("periodic"), CommitLog::MustBeSynced) => {
+                    let mode = "periodic".to_owned();
+                    return Err(OpenError::CommitLog { node, mode });
+                }
+                (Some("periodic"), CommitLog::MayBePeriodic) => {
+                    tracing::warn!(node, "acknowledges mail before it is on disk");
+                }
+                (Some(_), _) => {}
+                (None, _) => tracing::warn!(node, "does not say how its commit log is synced"),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Connects to the nodes of the own data center.
+pub(crate) async fn connect(
+    options: &Options,
+    keyspace: Option<&str>,
+) -> Result<Session, OpenError> {
+    let connections = std::num::NonZeroUsize::MIN.saturating_add(1);
+    let profile = Profiles::new(options).handle(Profile::Write);
+    let mut builder = SessionBuilder::new()
+        .known_nodes(&options.contact_points)
+        .pool_size(PoolSize::PerHost(connections))
+        .default_execution_profile_handle(profile)
+        .keyspaces_to_fetch([options.keyspace.clone()])
+        .connection_timeout(Duration::from_secs(5))
+        .schema_agreement_interval(Duration::from_millis(50))
+        .tcp_nodelay(true);
+    if let Some(keyspace) = keyspace {
+        builder = builder.use_keyspace(keyspace, true);
+    }
+    if let Some(login) = &options.login {
+        builder = builder.user(&login.user, &login.password);
+    }
+    builder.build().await.map_err(|source| OpenError::Connect {
+        contact_points: options.contact_points.join(", "),
+        source: source.into(),
+    })
+}
+
+async fn prepare(
+    session: &Session,
+    options: &Options,
+) -> Result<Vec<PreparedStatement>, OpenError> {
+    let mut prepared = Vec::with_capacity(Cql::ALL.len());
+    for cql in Cql::ALL {
+        let statement = session.prepare(cql.text()).await;
+        let mut statement = statement.map_err(|error| match error {
+            scylla::errors::PrepareError::AllAttemptsFailed { ref first_attempt }
+                if is_invalid(first_attempt) =>
+            {
+                OpenError::NoSchema {
+                    keyspace: options.keyspace.clone(),
+                }
+            }
+            error => OpenError::other("prepare a statement")(error),
+        })?;
+        statement.set_is_idempotent(true);
+        statement.set_page_size(PAGE);
+        prepared.push(statement);
+    }
+    Ok(prepared)
+}
+
+/// A table lacks.
+fn is_invalid(error: &RequestAttemptError) -> bool {
+    use scylla::errors::DbError;
+    matches!(error, RequestAttemptError::DbError(DbError::Invalid, _))
+}

@@ -1,0 +1,237 @@
+//! What the driver says, as what the caller may conclude.
+//!
+//! The question is always the same: can it have happened? A node that refuses before it sends
+//! anything (unavailable, overloaded) says no. A time limit, a lost connection or an answer that
+//! cannot be read says nothing. The kinds are matched one by one, so that a new version of the
+//! driver is read here before it is trusted; what it adds counts as uncertain.
+
+use std::error::Error;
+
+use cassmail_store::{ErrorKind, Reason, StoreError};
+use scylla::errors::{DbError, ExecutionError, RequestAttemptError};
+
+/// What a verb does, in the words of its errors.
+pub(crate) type Verb = &'static str;
+
+/// What one attempt tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// Nothing happened: too few replicas are alive, or nobody could be asked.
+    Unreached,
+    /// Nothing happened: a node has too much to do.
+    Overloaded,
+    /// Nothing happened: the disks are full.
+    Full,
+    /// It may have happened, or may happen yet.
+    Uncertain,
+    /// Nothing happened, and a repetition will not help: what we asked is wrong or forbidden.
+    Refused,
+}
+
+impl Verdict {
+    pub(crate) fn of(error: &ExecutionError) -> Self {
+        match error {
+            ExecutionError::BadQuery(_) | ExecutionError::PrepareError(_) => Self::Refused,
+            ExecutionError::EmptyPlan | ExecutionError::ConnectionPoolError(_) => Self::Unreached,
+            ExecutionError::LastAttemptError(attempt) => Self::of_attempt(attempt),
+            ExecutionError::UseKeyspaceError(_) => Self::Refused,
+            // Time limits, questions about the schema, and what later versions add.
+            _ => Self::Uncertain,
+        }
+    }
+
+    fn of_attempt(error: &RequestAttemptError) -> Self {
+        match error {
+            RequestAttemptError::SerializationError(_)
+            | RequestAttemptError::CqlRequestSerialization(_)
+            | RequestAttemptError::RepreparedIdChanged { .. }
+            | RequestAttemptError::RepreparedIdMissingInBatch => Self::Refused,
+            RequestAttemptError::UnableToAllocStreamId => Self::Overloaded,
+            RequestAttemptError::DbError(error, text) => Self::of_server(error, text),
+            // A lost connection, an answer that cannot be read, and what later versions add.
+            _ => Self::Uncertain,
+        }
+    }
+
+    fn of_server(error: &DbError, text: &str) -> Self {
+        match error {
+            DbError::Unavailable { .. } | DbError::IsBootstrapping => Self::Unreached,
+            DbError::Overloaded | DbError::RateLimitReached { .. } => Self::Overloaded,
+            // The guardrail on the use of disks answers as an invalid request.
+            DbError::Invalid if text.contains("disk usage") => Self::Full,
+            DbError::SyntaxError
+            | DbError::Invalid
+            | DbError::AlreadyExists { .. }
+            | DbError::FunctionFailure { .. }
+            | DbError::AuthenticationError
+            | DbError::Unauthorized
+            | DbError::ConfigError
+            | DbError::ProtocolError
+            | DbError::Unprepared { .. } => Self::Refused,
+            // Time limits and failures of replicas, errors of the server, what later versions add.
+            _ => Self::Uncertain,
+        }
+    }
+
+    /// Whether the same once more may have another end.
+    pub(crate) fn may_pass(self) -> bool {
+        matches!(self, Self::Unreached | Self::Overloaded | Self::Uncertain)
+    }
+
+    /// The kind of a failed change. Reads are never uncertain: see [`unread`].
+    pub(crate) fn kind(self) -> ErrorKind {
+        match self {
+            Self::Unreached | Self::Refused => ErrorKind::Unavailable(Reason::Engine),
+            Self::Overloaded => ErrorKind::Unavailable(Reason::Overloaded),
+            Self::Full => ErrorKind::Unavailable(Reason::Full),
+            Self::Uncertain => ErrorKind::Indeterminate,
+        }
+    }
+}
+
+/// A read failed: whatever the driver says, nothing happened.
+pub(crate) fn unread(verb: Verb, error: ExecutionError) -> StoreError {
+    let kind = match Verdict::of(&error) {
+        Verdict::Overloaded => ErrorKind::Unavailable(Reason::Overloaded),
+        _ => ErrorKind::Unavailable(Reason::Engine),
+    };
+    StoreError::caused(kind, verb, error)
+}
+
+/// An answer was not what the schema says.
+pub(crate) fn odd_answer(verb: Verb, error: impl Into<Box<dyn Error + Send + Sync>>) -> StoreError {
+    StoreError::caused(ErrorKind::Unavailable(Reason::Engine), verb, error)
+}
+
+pub(crate) fn closing(verb: Verb) -> StoreError {
+    StoreError::new(ErrorKind::Unavailable(Reason::Closing), verb)
+}
+
+pub(crate) fn corrupt(verb: Verb, what: impl Into<Box<dyn Error + Send + Sync>>) -> StoreError {
+    StoreError::caused(ErrorKind::Corrupt, verb, what)
+}
+
+/// A store cannot be made or opened: for operators.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// No node answered as Cassandra does.
+    #[error("failed to connect to Cassandra at {contact_points}")]
+    Connect {
+        /// Where it was tried.
+        contact_points: String,
+        /// What went wrong.
+        source: Box<dyn Error + Send + Sync>,
+    },
+    /// The keyspace or its tables are not there.
+    #[error("keyspace {keyspace} has no schema of cassmail; make it with: cassmail store init")]
+    NoSchema {
+        /// Which.
+        keyspace: String,
+    },
+    /// The schema is of another version.
+    #[error("the schema has version {found}, this version of cassmail needs {needed}")]
+    OtherSchema {
+        /// What is there.
+        found: String,
+        /// What is needed.
+        needed: usize,
+    },
+    /// A node acknowledges writes before they are on its disk.
+    #[error(
+        "node {node} has commitlog_sync {mode}: it acknowledges mail before it is on disk; set \
+         batch or group in its cassandra.yaml, or allow periodic in the configuration"
+    )]
+    CommitLog {
+        /// Which node.
+        node: String,
+        /// Its mode.
+        mode: String,
+    },
+    /// The name of a keyspace or data center has characters that CQL gives a meaning.
+    #[error("{0:?} is no name for a keyspace or a data center")]
+    BadName(String),
+    /// Something else failed.
+    #[error("failed to {operation}")]
+    Other {
+        /// What was tried.
+        operation: &'static str,
+        /// What went wrong.
+        source: Box<dyn Error + Send + Sync>,
+    },
+}
+
+impl OpenError {
+    pub(crate) fn other<E: Into<Box<dyn Error + Send + Sync>>>(
+        operation: &'static str,
+    ) -> impl FnOnce(E) -> Self {
+        move |source| Self::Other {
+            operation,
+            source: source.into(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use scylla::errors::WriteType;
+    use scylla::statement::Consistency;
+
+    use super::*;
+
+    fn from_server(error: DbError, text: &str) -> Verdict {
+        let attempt = RequestAttemptError::DbError(error, text.to_owned());
+        Verdict::of(&ExecutionError::LastAttemptError(attempt))
+    }
+
+    #[test]
+    fn a_write_that_timed_out_may_have_happened() {
+        let timeout = DbError::WriteTimeout {
+            consistency: Consistency::EachQuorum,
+            received: 3,
+            required: 4,
+            write_type: WriteType::Simple,
+        };
+        assert_eq!(from_server(timeout, "").kind(), ErrorKind::Indeterminate);
+        let limit = ExecutionError::RequestTimeout(Duration::from_secs(6));
+        assert_eq!(Verdict::of(&limit).kind(), ErrorKind::Indeterminate);
+        let server = from_server(DbError::ServerError, "");
+        assert_eq!(server.kind(), ErrorKind::Indeterminate);
+    }
+
+    #[test]
+    fn a_write_that_was_refused_before_it_was_sent_did_not_happen() {
+        let unavailable = DbError::Unavailable {
+            consistency: Consistency::EachQuorum,
+            required: 2,
+            alive: 0,
+        };
+        let engine = ErrorKind::Unavailable(Reason::Engine);
+        assert_eq!(from_server(unavailable, "").kind(), engine);
+        assert_eq!(Verdict::of(&ExecutionError::EmptyPlan).kind(), engine);
+        let overloaded = from_server(DbError::Overloaded, "");
+        assert_eq!(
+            overloaded.kind(),
+            ErrorKind::Unavailable(Reason::Overloaded)
+        );
+    }
+
+    #[test]
+    fn full_disks_are_told_from_invalid_requests() {
+        let text = "Guardrail replica_disk_usage violated: disk usage exceeds the threshold";
+        assert_eq!(from_server(DbError::Invalid, text), Verdict::Full);
+        assert_eq!(
+            from_server(DbError::Invalid, "unknown column"),
+            Verdict::Refused
+        );
+        assert!(!Verdict::Refused.may_pass());
+    }
+
+    #[test]
+    fn a_read_is_never_uncertain() {
+        let limit = ExecutionError::RequestTimeout(Duration::from_secs(6));
+        let kind = unread("read", limit).kind();
+        assert_eq!(kind, ErrorKind::Unavailable(Reason::Engine));
+    }
+}

@@ -1,0 +1,52 @@
+//! The promises kept on Apache Cassandra: over several machines and data centers, without
+//! lightweight transactions, counters, or anything that has to be agreed on.
+//!
+//! | question | file |
+//! |---|---|
+//! | what is in which table? | `schema/*.cql` |
+//! | which CQL is there, how sure is it? | `statements.rs`, `profiles.rs` |
+//! | what does a failure of the driver mean? | `error.rs` |
+//! | how long is a change repeated? | `engine.rs` |
+//! | when does an account exist? | `accounts.rs` |
+//! | what is written before a 250? | the order in front of `delivery.rs`, then `spool.rs` |
+//! | in which partition is a message? | `buckets.rs` |
+//! | how is a body kept? | `frames.rs`, `bodies.rs` |
+//! | who finishes the work of a dead node? | `nodes.rs`, `spool.rs` |
+//! | what is promised? | the traits of `cassmail-store` |
+//!
+//! What makes it work without agreement: ids come from the caller; everything that belongs to a
+//! message is written at the time of its id and deleted one microsecond later, so a replay never
+//! wins over a deletion; a listing row is written once and deleted once; a write that timed out may
+//! have happened and is never rolled back.
+//!
+//! Absent on purpose: a clock (it is passed in), protocols, conditional statements.
+//!
+//! Read first: [`Cassandra`], [`Options`], then `statements.rs`.
+
+mod accounts;
+mod bodies;
+mod buckets;
+mod cassandra;
+mod delivery;
+mod engine;
+mod envelope;
+mod error;
+mod frames;
+mod freshness;
+mod gate;
+mod listing;
+mod maildrops;
+mod nodes;
+mod options;
+mod profiles;
+mod rows;
+mod schema;
+mod spool;
+mod statements;
+mod together;
+mod turns;
+
+pub use cassandra::Cassandra;
+pub use error::OpenError;
+pub use options::{Clock, CommitLog, Login, Options};
+pub use schema::{Replication, init};

@@ -1,0 +1,185 @@
+//! Making the keyspace and its tables.
+//!
+//! Two that run at once converge: every statement is repeated harmlessly, and each table has an id
+//! that is made of its name, so that two creators make the same table (two ids for one table are
+//! what splits a schema). Numbered files, never edited after a release.
+
+use std::time::Duration;
+
+use scylla::client::session::Session;
+use scylla::errors::ExecutionError;
+use sha2::{Digest, Sha256};
+
+use crate::engine::connect;
+use crate::error::{OpenError, Verdict};
+use crate::statements::Cql;
+use crate::{Clock, Options};
+
+/// A file of the schema.
+pub(crate) struct File {
+    pub(crate) name: &'static str,
+    pub(crate) text: &'static str,
+}
+
+/// All files, in the order in which they are applied; their number is the version.
+pub(crate) const FILES: [File; 3] = [
+    File {
+        name: "0001_accounts.cql",
+        text: include_str!("schema/0001_accounts.cql"),
+    },
+    File {
+        name: "0002_maildrops.cql",
+        text: include_str!("schema/0002_maildrops.cql"),
+    },
+    File {
+        name: "0003_nodes.cql",
+        text: include_str!("schema/0003_nodes.cql"),
+    },
+];
+
+/// The key of the version in the table of facts.
+pub(crate) const VERSION: &str = "schema";
+
+/// How many replicas each data center has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Replication(pub Vec<(String, u32)>);
+
+/// Makes the keyspace and the tables that lack, and returns when all nodes agree on them.
+///
+/// Harmless when they are there already, and when two do it at once.
+pub async fn init(options: &Options, replication: &Replication) -> Result<(), OpenError> {
+    checked_name(&options.keyspace)?;
+    let session = connect(options, None).await?;
+    change(&session, &*options.clock, &keyspace(options, replication)?).await?;
+    let used = session.use_keyspace(&options.keyspace, true).await;
+    used.map_err(OpenError::other("use the keyspace"))?;
+    for file in &FILES {
+        for statement in statements(file.text) {
+            let with_id = with_id(&statement, &options.keyspace);
+            change(&session, &*options.clock, &with_id).await?;
+        }
+        tracing::debug!(file = file.name, "the schema is applied");
+    }
+    let agreed = session.await_schema_agreement().await;
+    agreed.map_err(OpenError::other("wait until all nodes agree on the schema"))?;
+    write_version(&session).await
+}
+
+fn keyspace(options: &Options, replication: &Replication) -> Result<String, OpenError> {
+    let mut centers = String::new();
+    for (center, replicas) in &replication.0 {
+        let center = checked_name(center)?;
+        centers.push_str(&format!(", '{center}': {replicas}"));
+    }
+    Ok(format!(
+        "CREATE KEYSPACE IF NOT EXISTS \"{}\" WITH replication = \
+         {{'class': 'NetworkTopologyStrategy'{centers}}} AND durable_writes = true",
+        options.keyspace
+    ))
+}
+
+/// Names are put into texts here, the only place where they are.
+fn checked_name(name: &str) -> Result<&str, OpenError> {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    if name.is_empty() || name.len() > 48 || !name.chars().all(is_plain) {
+        return Err(OpenError::BadName(name.to_owned()));
+    }
+    Ok(name)
+}
+
+/// The statements of a file, without comments.
+fn statements(text: &str) -> impl Iterator<Item = String> {
+    let lines = text
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("--"));
+    let bare: Vec<_> = lines.collect();
+    let bare = bare.join("\n");
+    let split: Vec<_> = bare.split(';').map(|part| part.trim().to_owned()).collect();
+    split.into_iter().filter(|part| !part.is_empty())
+}
+
+/// Gives a table an id that every creator gives it.
+fn with_id(statement: &str, keyspace: &str) -> String {
+    const START: &str = "CREATE TABLE IF NOT EXISTS ";
+    let Some(rest) = statement.strip_prefix(START) else {
+        return statement.to_owned();
+    };
+    let table = rest.split([' ', '(']).next().unwrap_or_default();
+    let digest = Sha256::digest(format!("{keyspace}.{table}"));
+    let mut bytes = [0; 16];
+    for (to, from) in bytes.iter_mut().zip(digest) {
+        *to = from;
+    }
+    let id = uuid::Builder::from_custom_bytes(bytes).into_uuid();
+    statement.replacen("WITH ", &format!("WITH ID = {id} AND "), 1)
+}
+
+/// Changes the schema; the driver waits until all nodes agree. While they do not, for a moment
+/// after another change, nodes answer with errors that pass.
+async fn change(session: &Session, clock: &dyn Clock, statement: &str) -> Result<(), OpenError> {
+    const ATTEMPTS: u32 = 10;
+    let mut attempt = 1;
+    loop {
+        match session.query_unpaged(statement, ()).await {
+            Ok(_) => return Ok(()),
+            Err(error) if attempt < ATTEMPTS && passes(&error) => attempt += 1,
+            Err(error) => return Err(OpenError::other("change the schema")(error)),
+        }
+        clock.sleep(Duration::from_millis(500)).await;
+    }
+}
+
+fn passes(error: &ExecutionError) -> bool {
+    Verdict::of(error).may_pass()
+}
+
+async fn write_version(session: &Session) -> Result<(), OpenError> {
+    const WRITE: &str = "write the version of the schema";
+    let put = session.prepare(Cql::PutMeta.text()).await;
+    let put = put.map_err(OpenError::other(WRITE))?;
+    let version = FILES.len();
+    let row = (
+        VERSION,
+        version.to_string(),
+        i64::try_from(version).unwrap_or(1),
+    );
+    let written = session.execute_unpaged(&put, row).await;
+    written.map_err(OpenError::other(WRITE))?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_table_gets_an_id_of_its_own() {
+        let mut ids = std::collections::BTreeSet::new();
+        let mut tables = 0;
+        for file in &FILES {
+            for statement in statements(file.text) {
+                let changed = with_id(&statement, "cassmail");
+                let id = changed
+                    .split("ID = ")
+                    .nth(1)
+                    .expect("an id")
+                    .split(' ')
+                    .next();
+                assert_ne!(changed, with_id(&statement, "other"));
+                assert!(changed.contains(") \n  WITH") || changed.contains("WITH ID"));
+                ids.insert(id.expect("an id").to_owned());
+                tables += 1;
+            }
+        }
+        assert_eq!(ids.len(), tables);
+        assert_eq!(tables, 13);
+    }
+
+    #[test]
+    fn names_that_mean_something_in_cql_are_refused() {
+        assert!(checked_name("cassmail_2").is_ok());
+        for name in ["", "a\"b", "a'b", "a b", "a;b"] {
+            assert!(checked_name(name).is_err(), "{name}");
+        }
+    }
+}

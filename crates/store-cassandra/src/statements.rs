@@ -1,0 +1,245 @@
+//! Every CQL text, the profile it runs with, and why it is as it is.
+//!
+//! All of them are idempotent: ids and timestamps are bound, so a repetition changes nothing. None
+//! is conditional, none counts, none lets the server choose a time. Every column is named, at every
+//! level, since read repair mends only what was read. The tests below read this file.
+
+use crate::profiles::Profile;
+
+/// Makes the list of statements, so that a text cannot be without profile and reason.
+macro_rules! statements {
+    ($($(#[doc = $why:literal])+ $name:ident: $profile:ident = $text:literal;)+) => {
+        /// A statement that is prepared when the store is opened.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub(crate) enum Cql {
+            $($(#[doc = $why])+ $name,)+
+        }
+
+        impl Cql {
+            /// All of them, in the order of their numbers.
+            pub(crate) const ALL: &[Self] = &[$(Self::$name),+];
+
+            /// The text, without a keyspace: that is the session's.
+            pub(crate) fn text(self) -> &'static str {
+                match self {
+                    $(Self::$name => $text,)+
+                }
+            }
+
+            /// What it runs with, unless the caller knows better.
+            pub(crate) fn profile(self) -> Profile {
+                match self {
+                    $(Self::$name => Profile::$profile,)+
+                }
+            }
+        }
+    };
+}
+
+statements! {
+    /// One read for each RCPT; the write time makes the next change win over a slow clock.
+    ReadAddress: Read =
+        "SELECT entry, WRITETIME(entry) FROM address WHERE domain = ? AND local = ?";
+    /// The whole entry is one cell, so that two writers never mix.
+    PutAddress: Write =
+        "INSERT INTO address (domain, local, entry) VALUES (?, ?, ?) USING TIMESTAMP ?";
+    /// A page of names of one shard; the truth about each is read from its address row.
+    ReadNames: Read = "SELECT local, kind FROM address_by_domain \
+        WHERE domain = ? AND shard = ? AND local > ? LIMIT ?";
+    /// Before the address row, so that no account is without its name.
+    PutName: Write = "INSERT INTO address_by_domain (domain, shard, local, kind) \
+        VALUES (?, ?, ?, ?) USING TIMESTAMP ?";
+    /// After the address row; a name that stays behind is filtered.
+    DropName: Write = "DELETE FROM address_by_domain USING TIMESTAMP ? \
+        WHERE domain = ? AND shard = ? AND local = ?";
+    /// The whole table, which is small.
+    ReadDomains: Read = "SELECT name, entry FROM domain";
+    /// As for addresses.
+    ReadDomain: Read = "SELECT entry, WRITETIME(entry) FROM domain WHERE name = ?";
+    /// An empty entry removes: a deletion could not be outbid by a slow clock.
+    PutDomain: Write = "INSERT INTO domain (name, entry) VALUES (?, ?) USING TIMESTAMP ?";
+    /// At each login, so that a change counts at once on every node.
+    ReadAccount: Read = "SELECT profile, credentials, life, WRITETIME(profile), \
+        WRITETIME(credentials) FROM account WHERE uid = ?";
+    /// One cell, written whole.
+    PutProfile: Write = "INSERT INTO account (uid, profile) VALUES (?, ?) USING TIMESTAMP ?";
+    /// One cell, written whole.
+    PutCredentials: Write =
+        "INSERT INTO account (uid, credentials) VALUES (?, ?) USING TIMESTAMP ?";
+    /// The timestamp is the life itself, which only goes on.
+    PutAccountLife: Write = "INSERT INTO account (uid, life) VALUES (?, ?) USING TIMESTAMP ?";
+
+    /// Small: the buckets that may hold mail, and whether the account lives.
+    ReadDirectory: Read = "SELECT bucket, everywhere, life FROM mbox_dir WHERE uid = ?";
+    /// False first and then true, at one timestamp: true wins over false in any order.
+    PutBucket: Write =
+        "INSERT INTO mbox_dir (uid, bucket, everywhere) VALUES (?, ?, ?) USING TIMESTAMP ?";
+    /// The timestamp is the life itself, which only goes on.
+    PutMaildropLife: Write = "INSERT INTO mbox_dir (uid, life) VALUES (?, ?) USING TIMESTAMP ?";
+    /// One microsecond after the bucket was opened; scrub uses later ones.
+    DropBucket: Write = "DELETE FROM mbox_dir USING TIMESTAMP ? WHERE uid = ? AND bucket = ?";
+
+    /// A listing: paged, since a maildrop may be large.
+    ListBucket: Read = "SELECT id, size, nchunks, codec, blob, shared, rcpt, uidl FROM mbox \
+        WHERE uid = ? AND bucket = ?";
+    /// One message, when its bucket is known or guessed.
+    ReadRow: Read = "SELECT id, size, nchunks, codec, blob, shared, rcpt, uidl FROM mbox \
+        WHERE uid = ? AND bucket = ? AND id = ?";
+    /// The point of acceptance of a message with one owner.
+    PutRow: Write = "INSERT INTO mbox \
+        (uid, bucket, id, size, nchunks, codec, blob, shared, rcpt, uidl) \
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) USING TIMESTAMP ?";
+    /// One microsecond after the row was written: no replay of the row can win.
+    DropRow: Write =
+        "DELETE FROM mbox USING TIMESTAMP ? WHERE uid = ? AND bucket = ? AND id = ?";
+    /// In one batch with its row: one mutation.
+    PutInline: Write = "INSERT INTO mbox_body (uid, bucket, id, d, hash, rcpt) \
+        VALUES (?, ?, ?, ?, ?, ?) USING TIMESTAMP ?";
+    /// The nearest replica will do: a body is written once, and proves itself.
+    ReadInline: Nearest = "SELECT d, hash, rcpt FROM mbox_body \
+        WHERE uid = ? AND bucket = ? AND id = ?";
+    /// In one batch with its row.
+    DropInline: Write =
+        "DELETE FROM mbox_body USING TIMESTAMP ? WHERE uid = ? AND bucket = ? AND id = ?";
+
+    /// While the message comes in.
+    PutChunk: Write = "INSERT INTO blob (id, n, d) VALUES (?, ?, ?) USING TIMESTAMP ?";
+    /// The first chunk is written last and says what the body is and whose.
+    PutHead: Write = "INSERT INTO blob (id, n, d, size, csize, nchunks, codec, hash, owners) \
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) USING TIMESTAMP ?";
+    /// The nearest replica will do: a chunk is written once, and proves itself.
+    ReadChunk: Nearest = "SELECT d, size, csize, nchunks, codec, hash, owners FROM blob \
+        WHERE id = ? AND n = ?";
+    /// In the background; what comes back is unreachable, so one data center is enough.
+    DropChunk: WriteLocal = "DELETE FROM blob USING TIMESTAMP ? WHERE id = ? AND n = ?";
+
+    /// All owners in one batch, which is one mutation: the set is there whole or not at all.
+    PutRef: Write = "INSERT INTO blob_ref (id, total, owner) VALUES (?, ?, ?) USING TIMESTAMP ?";
+    /// Never in part and never below ALL: a replica that lacks the set must be heard.
+    ReadRefs: Proof = "SELECT owner, total FROM blob_ref WHERE id = ?";
+    /// At the level of the row's removal.
+    DropRef: Write = "DELETE FROM blob_ref USING TIMESTAMP ? WHERE id = ? AND owner = ?";
+    /// When the set is empty and the chunks are gone.
+    DropRefs: WriteLocal = "DELETE FROM blob_ref USING TIMESTAMP ? WHERE id = ?";
+
+    /// The point of acceptance of a message with several owners.
+    PutSpool: Write = "INSERT INTO spool (node, slot, id, env) VALUES (?, ?, ?, ?) \
+        USING TIMESTAMP ? AND TTL ?";
+    /// Later than the record, with the same TTL; if it is lost, a sweep repeats what is done.
+    MarkDone: WriteLocal = "INSERT INTO spool (node, slot, id, done) VALUES (?, ?, ?, ?) \
+        USING TIMESTAMP ? AND TTL ?";
+    /// One minute of one node.
+    ReadSlot: Read = "SELECT id, env, done FROM spool WHERE node = ? AND slot = ?";
+    /// Only the node itself moves its mark.
+    PutMark: Write =
+        "INSERT INTO spool_mark (node, low_slot) VALUES (?, ?) USING TIMESTAMP ? AND TTL ?";
+    /// Where a sweep of a dead node begins.
+    ReadMark: Read = "SELECT low_slot FROM spool_mark WHERE node = ?";
+    /// Everywhere, since other data centers judge by it too.
+    PutBeat: Write = "INSERT INTO node (dc, node, addr, beat) VALUES (?, ?, ?, ?) \
+        USING TIMESTAMP ? AND TTL ?";
+    /// The nodes of one data center.
+    ReadNodes: Read = "SELECT node, addr, beat FROM node WHERE dc = ?";
+
+    /// Facts about the keyspace.
+    ReadMeta: Read = "SELECT v FROM meta WHERE k = ?";
+    /// Written by `init` alone.
+    PutMeta: Write = "INSERT INTO meta (k, v) VALUES (?, ?) USING TIMESTAMP ?";
+}
+
+/// Which mode of the commit log a node runs in; asked of each node for itself.
+pub(crate) const COMMIT_LOG: &str =
+    "SELECT value FROM system_views.settings WHERE name = 'commitlog_sync'";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Words of a text, in capitals.
+    fn words(text: &str) -> Vec<String> {
+        let split = text.split(|c: char| !(c.is_alphanumeric() || "_*?".contains(c)));
+        let words = split.filter(|word| !word.is_empty());
+        words.map(str::to_uppercase).collect()
+    }
+
+    fn has(words: &[String], phrase: &[&str]) -> bool {
+        words.windows(phrase.len()).any(|found| found == phrase)
+    }
+
+    fn texts() -> impl Iterator<Item = Vec<String>> {
+        Cql::ALL.iter().map(|cql| words(cql.text()))
+    }
+
+    #[test]
+    fn no_statement_is_conditional_and_none_is_a_counter() {
+        for text in texts() {
+            assert!(!has(&text, &["IF"]), "{text:?}");
+            assert!(!has(&text, &["COUNTER"]), "{text:?}");
+        }
+        for schema in crate::schema::FILES {
+            assert!(!has(&words(schema.text), &["COUNTER"]), "{}", schema.name);
+        }
+    }
+
+    #[test]
+    fn no_statement_filters_or_reads_what_it_does_not_name() {
+        for text in texts() {
+            assert!(!has(&text, &["ALLOW"]), "{text:?}");
+            assert!(!has(&text, &["*"]), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn the_server_never_chooses_a_time() {
+        for text in texts() {
+            for function in ["NOW", "CURRENTTIMEUUID", "CURRENTTIMESTAMP", "TOTIMESTAMP"] {
+                assert!(!has(&text, &[function]), "{text:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_change_has_a_bound_timestamp() {
+        for text in texts().filter(|text| text[0] != "SELECT") {
+            assert!(
+                ["INSERT", "UPDATE", "DELETE"].contains(&text[0].as_str()),
+                "{text:?}"
+            );
+            assert!(has(&text, &["USING", "TIMESTAMP", "?"]), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn changes_have_the_profiles_of_writes_and_reads_those_of_reads() {
+        for &cql in Cql::ALL {
+            let is_read = cql.text().starts_with("SELECT");
+            let expected = match cql.profile() {
+                Profile::Read | Profile::Nearest | Profile::Proof => true,
+                Profile::Write | Profile::WriteLocal => false,
+            };
+            assert_eq!(is_read, expected, "{cql:?}");
+        }
+    }
+
+    #[test]
+    fn there_is_no_cql_in_other_files() {
+        let sources = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/src"));
+        for file in sources.expect("the sources") {
+            let path = file.expect("a source").path();
+            let is_exempt = path.ends_with("statements.rs") || path.ends_with("schema.rs");
+            if is_exempt || path.extension().is_none_or(|end| end != "rs") {
+                continue;
+            }
+            let source = std::fs::read_to_string(&path).expect("a source");
+            for start in [
+                "\"SELECT ",
+                "\"INSERT ",
+                "\"UPDATE ",
+                "\"DELETE ",
+                "\"BEGIN ",
+            ] {
+                assert!(!source.contains(start), "{}", path.display());
+            }
+        }
+    }
+}
