@@ -187,17 +187,19 @@ impl Incoming {
                 self.put_inline(owner, *chosen, deadline).await?;
             }
             [(owner, chosen)] => {
+                self.end_chunks().await?;
                 let share = self.share(owner, *chosen, false);
-                self.put_chunks(std::slice::from_ref(&share), deadline)
+                self.put_head(std::slice::from_ref(&share), deadline)
                     .await?;
                 core.put_row(COMMIT, deadline, &share).await?;
             }
             several => {
+                self.end_chunks().await?;
                 let mut shares = Vec::with_capacity(several.len());
                 for (owner, chosen) in several {
                     shares.push(self.share(owner, *chosen, true));
                 }
-                self.put_chunks(&shares, deadline).await?;
+                self.put_head(&shares, deadline).await?;
                 core.put_shared(self.id, self.blob, self.next, &shares, deadline)
                     .await?;
             }
@@ -296,14 +298,20 @@ impl Incoming {
         self.core.engine.change(COMMIT, deadline, change).await
     }
 
-    /// What is still to be put of the body, and its head behind everything else.
-    async fn put_chunks(&mut self, shares: &[Share], deadline: Deadline) -> StoreResult<()> {
+    /// Puts what is still to be put of the body but its head; from here on it is known how many
+    /// chunks there are.
+    async fn end_chunks(&mut self) -> StoreResult<()> {
         if !self.frames.is_empty() || self.first.is_none() {
-            self.end_chunk().await.map_err(unlisted)?;
+            self.end_chunk().await?;
         }
         while !self.under_way.is_empty() {
             self.settle_one().await?;
         }
+        Ok(())
+    }
+
+    /// Puts the head, which says what the whole is.
+    async fn put_head(&mut self, shares: &[Share], deadline: Deadline) -> StoreResult<()> {
         let mut owners = Vec::with_capacity(shares.len() * 32);
         for share in shares {
             owners.extend_from_slice(&share.account.to_key());

@@ -102,17 +102,25 @@ mod tests {
         assert_eq!(take(&mut rest), Ok(None));
     }
 
+    /// Compressed octets can say the same in two ways; what counts is what comes out.
     #[test]
-    fn a_flipped_bit_anywhere_is_damage() {
+    fn a_flipped_bit_anywhere_is_damage_or_changes_nothing() {
         let whole = chunk();
+        let written = "to be, or not to be, to be, or not to bex";
         for at in 0..whole.len() {
             for bit in 0..8 {
                 let mut flipped = whole.clone();
                 flipped[at] ^= 1 << bit;
                 let mut rest = Bytes::from(flipped);
-                let first = take(&mut rest);
-                let second = take(&mut rest);
-                assert!(first.is_err() || second.is_err(), "{at} {bit}");
+                let mut out = Vec::new();
+                let end = loop {
+                    match take(&mut rest) {
+                        Ok(Some(frame)) => out.extend_from_slice(&frame),
+                        other => break other,
+                    }
+                };
+                assert!(end.is_err() || out == written.as_bytes(), "{at} {bit}");
+                assert!(written.as_bytes().starts_with(&out), "{at} {bit}");
             }
         }
     }
