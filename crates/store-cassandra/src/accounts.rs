@@ -21,6 +21,7 @@ use cassmail_store::{
 use futures_util::future::try_join;
 
 use crate::Cassandra;
+use crate::breaker::Fallback;
 use crate::cassandra::Core;
 use crate::engine::USUAL;
 use crate::error::{Verb, corrupt};
@@ -103,13 +104,15 @@ impl Core {
         verb: Verb,
         address: &Address,
         entry: &AddressEntry,
-        at: Micros,
+        (at, fallback): (Micros, Fallback),
     ) -> StoreResult<()> {
         let (domain, local) = (address.domain().as_str(), address.local().as_str());
         let row = row![domain, local, entry.encode(), at];
         let change = vec![(Cql::PutAddress, row)];
         let deadline = self.engine.deadline(USUAL);
-        self.engine.change(verb, deadline, change).await
+        let engine = &self.engine;
+        let put = engine.change_or_fall_back(fallback, verb, deadline, change);
+        put.await.map(drop)
     }
 
     async fn put_name(
@@ -130,20 +133,22 @@ impl Core {
         self.engine.change(verb, deadline, vec![change]).await
     }
 
-    /// Changes what an address is, with its name in the list of the domain.
+    /// Changes what an address is, with its name in the list of the domain. What begins or ends a
+    /// generation is refused while a data center is away: two could begin the same.
     async fn change_place(
         &self,
         verb: Verb,
         address: &Address,
         place: &Place,
-        entry: AddressEntry,
+        (entry, fallback): (AddressEntry, Fallback),
     ) -> StoreResult<()> {
         let at = self.later_than(place.written_at);
         if entry.is_in_use() {
             self.put_name(verb, address, &entry, at).await?;
-            return self.put_place(verb, address, &entry, at).await;
+            return self.put_place(verb, address, &entry, (at, fallback)).await;
         }
-        self.put_place(verb, address, &entry, at).await?;
+        self.put_place(verb, address, &entry, (at, fallback))
+            .await?;
         // A name that stays behind is filtered by whoever lists it.
         let _ = self.put_name(verb, address, &entry, at).await;
         Ok(())
@@ -210,9 +215,15 @@ impl Core {
     async fn put_life(&self, verb: Verb, id: AccountId, life: Life) -> StoreResult<()> {
         let at = Micros(i64::from(life.number()));
         let deadline = self.engine.deadline(USUAL);
+        // Before the point of acceptance a life is known everywhere, or nothing is begun.
+        let fallback = match life {
+            Life::Born | Life::Leaving => Fallback::Refused,
+            Life::Settled | Life::Gone => Fallback::Allowed,
+        };
         let put = |cql| {
-            let row = row![id, life.number(), at];
-            self.engine.change(verb, deadline, vec![(cql, row)])
+            let change = vec![(cql, row![id, life.number(), at])];
+            self.engine
+                .change_or_fall_back(fallback, verb, deadline, change)
         };
         try_join(put(Cql::PutMaildropLife), put(Cql::PutAccountLife)).await?;
         Ok(())
@@ -255,7 +266,7 @@ impl Core {
         self.put_life(verb, id, Life::Born).await?;
         let account = self.put_account(verb, id, Some(profile), Some(credentials));
         try_join(self.open_first_bucket(verb, id), account).await?;
-        let entry = AddressEntry::Account { id, generation };
+        let entry = (AddressEntry::Account { id, generation }, Fallback::Refused);
         self.change_place(verb, &new.address, &place, entry).await?;
         let _ = self.put_life(verb, id, Life::Settled).await;
         self.repeat_of(verb, id, &new).await
@@ -282,7 +293,7 @@ impl Core {
             return Err(missing(verb));
         };
         self.put_life(verb, id, Life::Leaving).await?;
-        let entry = AddressEntry::Removed { generation };
+        let entry = (AddressEntry::Removed { generation }, Fallback::Refused);
         self.change_place(verb, address, &place, entry).await?;
         self.forget(id);
         // From here on the address row speaks; what fails is in doubt, and a scrub's.
@@ -528,7 +539,8 @@ impl Accounts for Cassandra {
                 targets,
                 generation,
             };
-            core.change_place(VERB, &address, &place, entry).await
+            core.change_place(VERB, &address, &place, (entry, Fallback::Allowed))
+                .await
         })
     }
 
@@ -540,7 +552,8 @@ impl Accounts for Cassandra {
                 return Err(missing(VERB));
             };
             let entry = AddressEntry::Removed { generation };
-            core.change_place(VERB, &address, &place, entry).await
+            core.change_place(VERB, &address, &place, (entry, Fallback::Allowed))
+                .await
         })
     }
 }

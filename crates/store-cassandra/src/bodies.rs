@@ -215,11 +215,11 @@ impl Core {
         blob: MessageId,
         count: i16,
     ) -> StoreResult<()> {
+        type Cells = (Option<uuid::Uuid>, Option<i32>);
         let at = crate::rows::Micros::of(id);
         let deadline = self.engine.deadline(crate::engine::USUAL);
         let own = vec![(Cql::DropRef, row![at.plus(1), blob, account])];
         self.engine.change(verb, deadline, own).await?;
-        type Cells = (Option<uuid::Uuid>, Option<i32>);
         let refs = self.engine.read::<Cells>(verb, Cql::ReadRefs, row![blob]);
         let refs = refs.await?;
         let is_known = refs.iter().any(|(_, total)| total.is_some());

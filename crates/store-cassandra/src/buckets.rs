@@ -16,6 +16,7 @@ use scylla::value::CqlTimeuuid;
 use tokio::sync::Mutex;
 
 use crate::accounts::Life;
+use crate::breaker::{Fallback, Reach};
 use crate::cassandra::Core;
 use crate::engine::{Deadline, USUAL};
 use crate::error::Verb;
@@ -197,13 +198,15 @@ impl Core {
         let bucket = match usable {
             Some(bucket) => {
                 if !bucket.everywhere {
-                    self.list_bucket(verb, deadline, account, bucket.id).await?;
+                    let how = (deadline, Fallback::Allowed);
+                    self.list_bucket(verb, how, account, bucket.id).await?;
                 }
                 bucket.id
             }
             None => {
                 let newest = newest.map(|bucket| bucket.id);
-                self.open_bucket(verb, deadline, account, newest).await?
+                let how = (deadline, Fallback::Allowed);
+                self.open_bucket(verb, how, account, newest).await?
             }
         };
         Ok(Some(Current {
@@ -228,7 +231,8 @@ impl Core {
         account: AccountId,
     ) -> StoreResult<()> {
         let deadline = self.engine.deadline(USUAL);
-        self.open_bucket(verb, deadline, account, None).await?;
+        let how = (deadline, Fallback::Refused);
+        self.open_bucket(verb, how, account, None).await?;
         Ok(())
     }
 
@@ -236,12 +240,13 @@ impl Core {
     pub(crate) async fn open_bucket(
         &self,
         verb: Verb,
-        deadline: Deadline,
+        (deadline, fallback): (Deadline, Fallback),
         account: AccountId,
         newest: Option<MessageId>,
     ) -> StoreResult<MessageId> {
         let bucket = self.writing.mint_above(newest, self.clock().now());
-        self.list_bucket(verb, deadline, account, bucket).await?;
+        let how = (deadline, fallback);
+        self.list_bucket(verb, how, account, bucket).await?;
         Ok(bucket)
     }
 
@@ -250,14 +255,18 @@ impl Core {
     pub(crate) async fn list_bucket(
         &self,
         verb: Verb,
-        deadline: Deadline,
+        (deadline, fallback): (Deadline, Fallback),
         account: AccountId,
         bucket: MessageId,
     ) -> StoreResult<()> {
         for everywhere in [false, true] {
             let row = row![account, bucket, everywhere, Micros::of(bucket)];
             let change = vec![(Cql::PutBucket, row)];
-            self.engine.change(verb, deadline, change).await?;
+            let engine = &self.engine;
+            let listed = engine.change_or_fall_back(fallback, verb, deadline, change);
+            if listed.await? == Reach::Here {
+                break;
+            }
         }
         Ok(())
     }

@@ -15,6 +15,7 @@ use crate::error::{OpenError, Verb};
 use crate::freshness::Freshness;
 use crate::listing::Places;
 use crate::nodes::Member;
+use crate::retiring::Retiring;
 use crate::turns::Turns;
 use crate::{Clock, Options};
 
@@ -31,6 +32,7 @@ pub(crate) struct Core {
     pub(crate) turns: Turns,
     pub(crate) writing: Writing,
     pub(crate) places: Places,
+    pub(crate) retiring: Retiring,
     pub(crate) pins: Pins,
     pub(crate) member: Member,
     /// For ids of bodies, apart from those of messages.
@@ -49,6 +51,7 @@ impl Cassandra {
             turns: Turns::default(),
             writing: Writing::new(NodeId::from_random(random()?), options.remembered),
             places: Places::new(options.remembered),
+            retiring: Retiring::default(),
             pins: Pins::default(),
             member: Member::new(&options.data_center, random()?, random()?),
             minter: IdMinter::new(NodeId::from_random(random()?)),
@@ -68,6 +71,16 @@ impl Cassandra {
     /// How many requests were sent to Cassandra so far; a batch is one.
     pub fn requests_sent(&self) -> u64 {
         self.core.engine.requests().map(|(_, count)| count).sum()
+    }
+
+    /// Waits until nothing is done in the background any more: for tests and for an orderly look.
+    pub async fn settled(&self) {
+        self.core.engine.gate.until_empty().await;
+    }
+
+    /// How many changes were acknowledged while a data center was away.
+    pub fn acknowledged_without_all(&self) -> u64 {
+        self.core.engine.breaker.count_here()
     }
 
     /// Does now what is done every ten seconds: tells the other nodes that this one lives, and
@@ -144,12 +157,23 @@ impl Core {
     }
 }
 
+impl Drop for Core {
+    /// Whoever still mends or waits in the background ends.
+    fn drop(&mut self) {
+        self.engine.gate.shut();
+        self.pins.stop_waiting();
+    }
+}
+
 impl Store for Cassandra {
     fn health(&self) -> Health {
         if self.core.is_full() {
             return Health::Full;
         }
-        Health::Well
+        match self.core.engine.breaker.report() {
+            Some(report) => Health::Degraded(report),
+            None => Health::Well,
+        }
     }
 
     /// Never: what one node of ours does not know, Cassandra still has.

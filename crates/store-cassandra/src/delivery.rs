@@ -14,7 +14,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use cassmail_mail::{AccountId, Delivery, MessageId, Owner, Stored};
+use cassmail_mail::{AccountId, Delivery, MessageId, Owner, Stored, Uidl};
 use cassmail_store::{
     ErrorKind, MessageWriter, Patience, Reason, StoreError, StoreResult, Work, delivered_size,
 };
@@ -391,7 +391,7 @@ pub(crate) fn row_of(share: &Share) -> (Cql, crate::rows::Row) {
         blob,
         shared,
         listed.recipient.as_ref().map(ToString::to_string),
-        listed.uidl.as_ref().map(|uidl| uidl.as_str()),
+        listed.uidl.as_ref().map(Uidl::as_str),
         Micros::of(listed.place.id),
     ];
     (Cql::PutRow, row)

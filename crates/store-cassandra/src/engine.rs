@@ -22,6 +22,7 @@ use scylla::statement::batch::{Batch, BatchType};
 use scylla::statement::prepared::PreparedStatement;
 use tokio::sync::Semaphore;
 
+use crate::breaker::{Breaker, Fallback, Mending, Reach};
 use crate::error::{OpenError, Verb, Verdict, closing, odd_answer, unread};
 use crate::gate::{Gate, Pass};
 use crate::profiles::{Profile, Profiles};
@@ -48,6 +49,7 @@ pub(crate) struct Engine {
     pub(crate) gate: Arc<Gate>,
     /// One number for each statement: how often it was sent, in requests.
     sent: Vec<AtomicU64>,
+    pub(crate) breaker: Breaker,
 }
 
 /// Statements that are sent as one: a batch, if they are more, of one partition.
@@ -70,6 +72,7 @@ impl Engine {
             clock: Arc::clone(&options.clock),
             gate: Arc::default(),
             sent: Cql::ALL.iter().map(|_| AtomicU64::new(0)).collect(),
+            breaker: Breaker::default(),
         };
         let engine = Arc::new(engine);
         engine.check_schema(options).await?;
@@ -178,35 +181,171 @@ impl Engine {
     }
 
     /// Makes a change with the profile of its first statement, again and again until it is
-    /// acknowledged or the deadline has come.
+    /// acknowledged or the deadline has come. While a data center is away, without it.
     pub(crate) async fn change(
         self: &Arc<Self>,
         verb: Verb,
         deadline: Deadline,
         change: Change,
     ) -> StoreResult<()> {
+        let changed = self.change_or_fall_back(Fallback::Allowed, verb, deadline, change);
+        changed.await.map(drop)
+    }
+
+    /// The same for those who must know how far it got, or refuse to fall back.
+    pub(crate) async fn change_or_fall_back(
+        self: &Arc<Self>,
+        fallback: Fallback,
+        verb: Verb,
+        deadline: Deadline,
+        change: Change,
+    ) -> StoreResult<Reach> {
         let Some(&(first, _)) = change.first() else {
-            return Ok(());
+            return Ok(Reach::Everywhere);
         };
+        let full = first.profile();
+        let can_fall_back = full == Profile::Write && fallback == Fallback::Allowed;
         let change = Arc::new(change);
         let mut may_have_happened = false;
         loop {
-            let Err(error) = self.attempt(first.profile(), verb, &change).await? else {
-                return Ok(());
+            let is_away = can_fall_back && self.breaker.is_open();
+            let mut done = if is_away {
+                self.fall_back(verb, &change).await?
+            } else {
+                self.try_everywhere(full, verb, &change).await?
+            };
+            if can_fall_back
+                && !is_away
+                && self.has_other_centers()
+                && done
+                    .as_ref()
+                    .is_err_and(|error| Verdict::of(error) == Verdict::TooFew)
+            {
+                done = self.fall_back(verb, &change).await?;
+            }
+            let error = match done {
+                Ok(reach) => return Ok(reach),
+                Err(error) => error,
             };
             let verdict = Verdict::of(&error);
-            may_have_happened |= verdict == Verdict::Uncertain;
+            may_have_happened |= verdict.is_open();
             let is_late = self.clock.elapsed().saturating_add(PAUSE) >= deadline.0;
             if is_late || !verdict.may_pass() {
-                let kind = match may_have_happened {
-                    true => ErrorKind::Indeterminate,
-                    false => verdict.kind(),
+                let kind = if may_have_happened {
+                    ErrorKind::Indeterminate
+                } else {
+                    verdict.kind()
                 };
                 return Err(StoreError::caused(kind, verb, error));
             }
             tracing::debug!(%error, verb, "a change is tried again");
             self.clock.sleep(PAUSE).await;
         }
+    }
+
+    async fn try_everywhere(
+        self: &Arc<Self>,
+        profile: Profile,
+        verb: Verb,
+        change: &Arc<Change>,
+    ) -> StoreResult<Result<Reach, ExecutionError>> {
+        let done = self.attempt(profile, verb, change).await?;
+        if profile == Profile::Write {
+            match &done {
+                Ok(()) => self.breaker.succeeded(),
+                Err(error) if Verdict::of(error) == Verdict::Late && self.has_other_centers() => {
+                    self.breaker.timed_out(self.clock.elapsed(), change);
+                    self.mend();
+                }
+                Err(_) => {}
+            }
+        }
+        Ok(done.map(|()| Reach::Everywhere))
+    }
+
+    /// The same bytes without the data center that is away. With three or more, a majority of all
+    /// replicas and a quorum here must have it: more than one data center, and this one.
+    async fn fall_back(
+        self: &Arc<Self>,
+        verb: Verb,
+        change: &Arc<Change>,
+    ) -> StoreResult<Result<Reach, ExecutionError>> {
+        let levels: &[Profile] = match self.data_centers().len() {
+            0..=2 => &[Profile::WriteLocal],
+            _ => &[Profile::Majority, Profile::WriteLocal],
+        };
+        for &level in levels {
+            if let Err(error) = self.attempt(level, verb, change).await? {
+                return Ok(Err(error));
+            }
+        }
+        self.breaker.acknowledged_here(change);
+        self.mend();
+        Ok(Ok(Reach::Here))
+    }
+
+    fn has_other_centers(&self) -> bool {
+        self.data_centers().len() > 1
+    }
+
+    /// Probes and heals in the background, as long as there is something to mend.
+    fn mend(self: &Arc<Self>) {
+        if !self.breaker.begin_mending() {
+            return;
+        }
+        let engine = Arc::clone(self);
+        tokio::spawn(async move {
+            loop {
+                engine.clock.sleep(engine.breaker.next_pause()).await;
+                let Some(_pass) = engine.gate.enter() else {
+                    return engine.breaker.stop_mending();
+                };
+                match engine.breaker.next_step() {
+                    Mending::Done => return,
+                    Mending::Probe(change) => engine.probe(&change).await,
+                    Mending::Heal(waiting) => engine.heal(waiting).await,
+                }
+            }
+        });
+    }
+
+    async fn probe(self: &Arc<Self>, change: &Arc<Change>) {
+        const PROBE: Verb = "probe the data centers";
+        if let Ok(Ok(())) = self.attempt(Profile::Write, PROBE, change).await {
+            self.breaker.close();
+        }
+    }
+
+    /// Ends with the first partition that cannot be healed yet.
+    async fn heal(self: &Arc<Self>, waiting: Vec<(String, Cql, Row)>) {
+        for (name, cql, row) in waiting {
+            if let Err(error) = self.read_back(cql, row).await {
+                tracing::debug!(%error, "a partition still waits to be healed");
+                return;
+            }
+            self.breaker.healed(&name);
+        }
+    }
+
+    /// Reads a partition at a quorum in every data center, in small pages, and looks at nothing: the
+    /// read repairs.
+    async fn read_back(self: &Arc<Self>, cql: Cql, row: Row) -> Result<(), ExecutionError> {
+        const SMALL_PAGE: i32 = 32;
+        let mut statement = self.statement(cql, Profile::Heal);
+        // The set of owners is never read in part.
+        if cql != Cql::ReadRefs {
+            statement.set_page_size(SMALL_PAGE);
+        }
+        let mut next = Some(PagingState::start());
+        while let Some(from) = next {
+            self.count(cql);
+            let read = self.session.execute_single_page(&statement, &row, from);
+            next = match read.await?.1 {
+                PagingStateResponse::HasMorePages { state } => Some(state),
+                PagingStateResponse::NoMorePages => None,
+            };
+        }
+        Ok(())
     }
 
     /// One attempt. The outer error says that nothing was sent.

@@ -1,5 +1,7 @@
 //! What the spool record of a message says: all that its listing rows are made of.
 
+use std::str::FromStr;
+
 use cassmail_mail::{AccountId, Address, MessageId, Uidl};
 
 use crate::listing::{Body, Listed, Place};
@@ -48,8 +50,8 @@ pub(crate) fn decode(id: MessageId, record: &[u8]) -> Option<Vec<Share>> {
         let account = AccountId::from_key(array(&mut rest)?);
         let bucket = MessageId::from_key(array(&mut rest)?);
         let size = u64::from_be_bytes(array(&mut rest)?);
-        let recipient = take_text(&mut rest)?.map(str::parse).transpose().ok()?;
-        let uidl = take_text(&mut rest)?.map(str::parse).transpose().ok()?;
+        let recipient = parse_if_any(take_text(&mut rest)?)?;
+        let uidl = parse_if_any(take_text(&mut rest)?)?;
         let listed = Listed {
             place: Place { id, bucket, body },
             size,
@@ -69,12 +71,20 @@ fn put_text(record: &mut Vec<u8>, text: Option<&str>) {
     record.extend_from_slice(&text.as_bytes()[..usize::from(length)]);
 }
 
-fn take_text<'a>(rest: &mut &'a [u8]) -> Option<Option<&'a str>> {
+fn take_text<'a>(rest: &mut &'a [u8]) -> Option<&'a str> {
     let length = u16::from_be_bytes(array(rest)?);
     let (text, after) = rest.split_at_checked(usize::from(length))?;
     *rest = after;
-    let text = std::str::from_utf8(text).ok()?;
-    Some((!text.is_empty()).then_some(text))
+    std::str::from_utf8(text).ok()
+}
+
+/// Fails for what cannot be parsed only.
+#[expect(clippy::option_option, reason = "the outer one is for ?")]
+fn parse_if_any<T: FromStr>(text: &str) -> Option<Option<T>> {
+    if text.is_empty() {
+        return Some(None);
+    }
+    text.parse().ok().map(Some)
 }
 
 fn array<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {

@@ -16,8 +16,12 @@ pub(crate) type Verb = &'static str;
 /// What one attempt tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verdict {
-    /// Nothing happened: too few replicas are alive, or nobody could be asked.
+    /// Nothing happened: too few replicas are alive for the level that was asked for.
+    TooFew,
+    /// Nothing happened: nobody could be asked.
     Unreached,
+    /// Time ran out: it may have happened, or may happen yet.
+    Late,
     /// Nothing happened: a node has too much to do.
     Overloaded,
     /// Nothing happened: the disks are full.
@@ -31,11 +35,13 @@ pub(crate) enum Verdict {
 impl Verdict {
     pub(crate) fn of(error: &ExecutionError) -> Self {
         match error {
-            ExecutionError::BadQuery(_) | ExecutionError::PrepareError(_) => Self::Refused,
+            ExecutionError::BadQuery(_)
+            | ExecutionError::PrepareError(_)
+            | ExecutionError::UseKeyspaceError(_) => Self::Refused,
             ExecutionError::EmptyPlan | ExecutionError::ConnectionPoolError(_) => Self::Unreached,
+            ExecutionError::RequestTimeout(_) => Self::Late,
             ExecutionError::LastAttemptError(attempt) => Self::of_attempt(attempt),
-            ExecutionError::UseKeyspaceError(_) => Self::Refused,
-            // Time limits, questions about the schema, and what later versions add.
+            // Questions about the schema, and what later versions add.
             _ => Self::Uncertain,
         }
     }
@@ -55,7 +61,9 @@ impl Verdict {
 
     fn of_server(error: &DbError, text: &str) -> Self {
         match error {
-            DbError::Unavailable { .. } | DbError::IsBootstrapping => Self::Unreached,
+            DbError::Unavailable { .. } => Self::TooFew,
+            DbError::WriteTimeout { .. } | DbError::ReadTimeout { .. } => Self::Late,
+            DbError::IsBootstrapping => Self::Unreached,
             DbError::Overloaded | DbError::RateLimitReached { .. } => Self::Overloaded,
             // The guardrail on the use of disks answers as an invalid request.
             DbError::Invalid if text.contains("disk usage") => Self::Full,
@@ -68,23 +76,35 @@ impl Verdict {
             | DbError::ConfigError
             | DbError::ProtocolError
             | DbError::Unprepared { .. } => Self::Refused,
-            // Time limits and failures of replicas, errors of the server, what later versions add.
+            // Failures of replicas, errors of the server, what later versions add.
             _ => Self::Uncertain,
         }
     }
 
     /// Whether the same once more may have another end.
     pub(crate) fn may_pass(self) -> bool {
-        matches!(self, Self::Unreached | Self::Overloaded | Self::Uncertain)
+        match self {
+            Self::TooFew | Self::Unreached | Self::Late | Self::Overloaded | Self::Uncertain => {
+                true
+            }
+            Self::Full | Self::Refused => false,
+        }
+    }
+
+    /// Whether it may have happened.
+    pub(crate) fn is_open(self) -> bool {
+        matches!(self, Self::Late | Self::Uncertain)
     }
 
     /// The kind of a failed change. Reads are never uncertain: see [`unread`].
     pub(crate) fn kind(self) -> ErrorKind {
         match self {
-            Self::Unreached | Self::Refused => ErrorKind::Unavailable(Reason::Engine),
+            Self::TooFew | Self::Unreached | Self::Refused => {
+                ErrorKind::Unavailable(Reason::Engine)
+            }
             Self::Overloaded => ErrorKind::Unavailable(Reason::Overloaded),
             Self::Full => ErrorKind::Unavailable(Reason::Full),
-            Self::Uncertain => ErrorKind::Indeterminate,
+            Self::Late | Self::Uncertain => ErrorKind::Indeterminate,
         }
     }
 }

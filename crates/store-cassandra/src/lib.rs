@@ -9,7 +9,9 @@
 //! | how long is a change repeated? | `engine.rs` |
 //! | when does an account exist? | `accounts.rs` |
 //! | what is written before a 250? | the order in front of `delivery.rs`, then `spool.rs` |
+//! | what if a data center is away? | `breaker.rs` |
 //! | in which partition is a message? | `buckets.rs` |
+//! | when is a bucket left behind for good? | `retiring.rs` |
 //! | how is a body kept? | `frames.rs`, `bodies.rs` |
 //! | who finishes the work of a dead node? | `nodes.rs`, `spool.rs` |
 //! | what is promised? | the traits of `cassmail-store` |
@@ -25,6 +27,7 @@
 
 mod accounts;
 mod bodies;
+mod breaker;
 mod buckets;
 mod cassandra;
 mod delivery;
@@ -39,6 +42,7 @@ mod maildrops;
 mod nodes;
 mod options;
 mod profiles;
+mod retiring;
 mod rows;
 mod schema;
 mod spool;

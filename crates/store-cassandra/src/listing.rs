@@ -1,12 +1,13 @@
 //! Listings, and the memory of where listed messages are.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use cassmail_mail::{AccountId, Address, Entry, MessageId, Uidl};
 use cassmail_store::StoreResult;
 use scylla::value::CqlTimeuuid;
 
+use crate::breaker::Fallback;
 use crate::buckets::{Bucket, Directory};
 use crate::cassandra::Core;
 use crate::engine::USUAL;
@@ -77,7 +78,8 @@ impl Core {
         }
         self.mend(account, &directory);
         let listed = self.list_buckets(verb, account, &directory).await?;
-        let places = listed.iter().map(|listed| listed.place).collect();
+        let places: Arc<[Place]> = listed.iter().map(|listed| listed.place).collect();
+        self.consider_empty(account, &directory, &places);
         self.places.remember(account, places);
         Ok(listed)
     }
@@ -157,6 +159,30 @@ impl Core {
         Ok(found.into_iter().flatten().next())
     }
 
+    /// Buckets without a row may leave the directory.
+    fn consider_empty(
+        self: &Arc<Self>,
+        account: AccountId,
+        directory: &Directory,
+        places: &[Place],
+    ) {
+        let buckets: Vec<_> = directory.buckets.iter().map(|bucket| bucket.id).collect();
+        if buckets.len() > 1 {
+            let full: BTreeSet<_> = places.iter().map(|place| place.bucket).collect();
+            self.consider(account, &buckets, |bucket| !full.contains(&bucket));
+        }
+    }
+
+    /// Whether a bucket has a row on any replica.
+    pub(crate) async fn has_row(&self, account: AccountId, bucket: MessageId) -> StoreResult<bool> {
+        let key = row![account, bucket];
+        let verb = "look for rows of a bucket";
+        let rows = self
+            .engine
+            .read_at::<Cells>(Profile::Proof, verb, Cql::ListBucket, key);
+        Ok(!rows.await?.is_empty())
+    }
+
     /// A bucket that is not known to be listed everywhere is listed again.
     fn mend(self: &Arc<Self>, account: AccountId, directory: &Directory) {
         for &Bucket { id, everywhere } in &directory.buckets {
@@ -166,7 +192,8 @@ impl Core {
             self.in_background(move |core| async move {
                 let deadline = core.engine.deadline(USUAL);
                 let verb = "list a bucket everywhere";
-                core.list_bucket(verb, deadline, account, id).await
+                let how = (deadline, Fallback::Refused);
+                core.list_bucket(verb, how, account, id).await
             });
         }
     }
@@ -198,24 +225,9 @@ fn decode(bucket: MessageId, cells: Cells) -> Option<Listed> {
     Some(Listed {
         place: Place { id, bucket, body },
         size: u64::try_from(size?).ok()?,
-        recipient: recipient.map(|text| text.parse().ok()).flatten_option()?,
-        uidl: uidl.map(|text| text.parse().ok()).flatten_option()?,
+        recipient: recipient.map(|text| text.parse()).transpose().ok()?,
+        uidl: uidl.map(|text| text.parse()).transpose().ok()?,
     })
-}
-
-/// None stays none; what could not be parsed fails.
-trait FlattenOption<T> {
-    fn flatten_option(self) -> Option<Option<T>>;
-}
-
-impl<T> FlattenOption<T> for Option<Option<T>> {
-    fn flatten_option(self) -> Option<Option<T>> {
-        match self {
-            None => Some(None),
-            Some(Some(parsed)) => Some(Some(parsed)),
-            Some(None) => None,
-        }
-    }
 }
 
 impl From<Listed> for Entry {

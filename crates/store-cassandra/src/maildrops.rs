@@ -10,6 +10,7 @@ use cassmail_store::{
 };
 
 use crate::Cassandra;
+use crate::breaker::Fallback;
 use crate::buckets::{REMOVED_ROWS, SEEN_ROWS};
 use crate::cassandra::Core;
 use crate::delivery::Receiving;
@@ -220,8 +221,8 @@ impl Core {
             .is_some_and(|last| last.id == bucket)
         {
             let deadline = self.engine.deadline(USUAL);
-            self.open_bucket(LEAVE, deadline, account, Some(bucket))
-                .await?;
+            let how = (deadline, Fallback::Refused);
+            self.open_bucket(LEAVE, how, account, Some(bucket)).await?;
         }
         self.writing.forget(account);
         Ok(())

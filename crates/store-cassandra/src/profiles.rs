@@ -24,8 +24,13 @@ pub(crate) enum Profile {
     Nearest,
     /// A quorum in every data center.
     Write,
+    /// A quorum of all replicas, wherever they are: with three or more data centers it outlives the
+    /// loss of one.
+    Majority,
     /// A quorum in this data center: for what may be repeated or lost.
     WriteLocal,
+    /// A read at a quorum in every data center: it repairs what one of them lacks.
+    Heal,
     /// All replicas there are: nothing else proves an absence.
     Proof,
 }
@@ -35,6 +40,8 @@ pub(crate) struct Profiles {
     read: ExecutionProfileHandle,
     nearest: ExecutionProfileHandle,
     write: ExecutionProfileHandle,
+    majority: ExecutionProfileHandle,
+    heal: ExecutionProfileHandle,
     write_local: ExecutionProfileHandle,
     proof: ExecutionProfileHandle,
 }
@@ -57,6 +64,8 @@ impl Profiles {
             read: read(Consistency::LocalQuorum),
             nearest: read(Consistency::LocalOne),
             write: plain(Consistency::EachQuorum, 6),
+            majority: plain(Consistency::Quorum, 6),
+            heal: plain(Consistency::EachQuorum, 10),
             write_local: plain(Consistency::LocalQuorum, 5),
             proof: plain(Consistency::All, 10),
         }
@@ -67,6 +76,8 @@ impl Profiles {
             Profile::Read => &self.read,
             Profile::Nearest => &self.nearest,
             Profile::Write => &self.write,
+            Profile::Majority => &self.majority,
+            Profile::Heal => &self.heal,
             Profile::WriteLocal => &self.write_local,
             Profile::Proof => &self.proof,
         }

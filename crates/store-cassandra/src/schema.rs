@@ -4,6 +4,7 @@
 //! that is made of its name, so that two creators make the same table (two ids for one table are
 //! what splits a schema). Numbered files, never edited after a release.
 
+use std::fmt::Write;
 use std::time::Duration;
 
 use scylla::client::session::Session;
@@ -69,7 +70,7 @@ fn keyspace(options: &Options, replication: &Replication) -> Result<String, Open
     let mut centers = String::new();
     for (center, replicas) in &replication.0 {
         let center = checked_name(center)?;
-        centers.push_str(&format!(", '{center}': {replicas}"));
+        let _ = write!(centers, ", '{center}': {replicas}");
     }
     Ok(format!(
         "CREATE KEYSPACE IF NOT EXISTS \"{}\" WITH replication = \

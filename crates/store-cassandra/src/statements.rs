@@ -98,6 +98,8 @@ statements! {
     /// The nearest replica will do: a body is written once, and proves itself.
     ReadInline: Nearest = "SELECT d, hash, rcpt FROM mbox_body \
         WHERE uid = ? AND bucket = ? AND id = ?";
+    /// A whole bucket of bodies, in small pages: the read itself is what is wanted.
+    HealInlines: Heal = "SELECT id, d, hash, rcpt FROM mbox_body WHERE uid = ? AND bucket = ?";
     /// In one batch with its row.
     DropInline: Write =
         "DELETE FROM mbox_body USING TIMESTAMP ? WHERE uid = ? AND bucket = ? AND id = ?";
@@ -145,6 +147,39 @@ statements! {
     ReadMeta: Read = "SELECT v FROM meta WHERE k = ?";
     /// Written by `init` alone.
     PutMeta: Write = "INSERT INTO meta (k, v) VALUES (?, ?) USING TIMESTAMP ?";
+}
+
+/// What a change is read back by, in order to repair it into a data center that was away.
+pub(crate) struct Healing {
+    pub(crate) read: Cql,
+    /// Which of the values of the change are the key of that read.
+    pub(crate) key: &'static [usize],
+}
+
+impl Cql {
+    /// None for reads, for what only this data center needs, and for the list of names, which is a
+    /// projection.
+    pub(crate) fn healing(self) -> Option<Healing> {
+        let (read, key): (_, &[usize]) = match self {
+            Self::PutAddress => (Self::ReadAddress, &[0, 1]),
+            Self::PutDomain => (Self::ReadDomain, &[0]),
+            Self::PutProfile | Self::PutCredentials | Self::PutAccountLife => {
+                (Self::ReadAccount, &[0])
+            }
+            Self::PutBucket | Self::PutMaildropLife => (Self::ReadDirectory, &[0]),
+            Self::DropBucket => (Self::ReadDirectory, &[1]),
+            Self::PutRow => (Self::ListBucket, &[0, 1]),
+            Self::DropRow => (Self::ListBucket, &[1, 2]),
+            Self::PutInline => (Self::HealInlines, &[0, 1]),
+            Self::DropInline => (Self::HealInlines, &[1, 2]),
+            Self::PutChunk | Self::PutHead => (Self::ReadChunk, &[0, 1]),
+            Self::PutRef => (Self::ReadRefs, &[0]),
+            Self::DropRef => (Self::ReadRefs, &[1]),
+            Self::PutSpool => (Self::ReadSlot, &[0, 1]),
+            _ => return None,
+        };
+        Some(Healing { read, key })
+    }
 }
 
 /// Which mode of the commit log a node runs in; asked of each node for itself.
@@ -214,11 +249,37 @@ mod tests {
         for &cql in Cql::ALL {
             let is_read = cql.text().starts_with("SELECT");
             let expected = match cql.profile() {
-                Profile::Read | Profile::Nearest | Profile::Proof => true,
-                Profile::Write | Profile::WriteLocal => false,
+                Profile::Read | Profile::Nearest | Profile::Heal | Profile::Proof => true,
+                Profile::Write | Profile::Majority | Profile::WriteLocal => false,
             };
             assert_eq!(is_read, expected, "{cql:?}");
         }
+    }
+
+    /// The columns that a text binds, in the order of its question marks.
+    fn bound(text: &str) -> Vec<String> {
+        let words = words(text);
+        if words[0] == "INSERT" {
+            let values = words.iter().position(|word| word == "VALUES").unwrap();
+            return words[3..values].to_vec();
+        }
+        let marks = words.iter().enumerate().filter(|(_, word)| *word == "?");
+        marks.map(|(at, _)| words[at - 1].clone()).collect()
+    }
+
+    #[test]
+    fn what_heals_a_change_reads_its_partition() {
+        let mut healed = 0;
+        for &cql in Cql::ALL {
+            let Some(Healing { read, key }) = cql.healing() else {
+                continue;
+            };
+            let columns = bound(cql.text());
+            let key: Vec<_> = key.iter().map(|&at| columns[at].clone()).collect();
+            assert_eq!(key, bound(read.text()), "{cql:?}");
+            healed += 1;
+        }
+        assert_eq!(healed, 16);
     }
 
     #[test]

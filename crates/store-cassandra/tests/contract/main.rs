@@ -3,7 +3,12 @@
 //! Runs only when `CASSMAIL_CASSANDRA` names contact points (`127.0.0.1:9042`); the nodes must sync
 //! their commit log. The data center is `dc1`. Each test has a keyspace for itself while it runs;
 //! keyspaces are emptied and used again, since making one takes longer than most tests.
+//!
+//! Beside the contract: what an opening refuses (`opening`), and what each operation costs in
+//! requests (`requests`).
 
+mod opening;
+mod requests;
 mod support;
 
 use std::sync::Arc;

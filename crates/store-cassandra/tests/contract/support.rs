@@ -143,6 +143,18 @@ impl Keyspace {
         builder.build().await.expect("a session")
     }
 
+    /// How many live rows a table has.
+    pub(crate) async fn count(&self, table: &str) -> i64 {
+        let session = self.session().await;
+        let statement = format!("SELECT COUNT(*) FROM {table}");
+        let found = session
+            .query_unpaged(statement, ())
+            .await
+            .expect("a number");
+        let found = found.into_rows_result().expect("rows");
+        found.single_row::<(i64,)>().expect("a number").0
+    }
+
     /// Inverts what is kept of all bodies.
     pub(crate) async fn damage_bodies(&self) {
         use scylla::value::CqlTimeuuid;
