@@ -79,7 +79,8 @@ struct Kept {
 }
 
 impl Core {
-    /// A time for a row that is changed in place: later than what is there, whatever the clock says.
+    /// A time for a row that is changed in place: later than what is there, whatever the clock
+    /// says.
     fn later_than(&self, written_at: Option<i64>) -> Micros {
         let now = bigint(self.clock().now().as_micros());
         Micros(written_at.map_or(now, |at| now.max(at.saturating_add(1))))

@@ -205,8 +205,8 @@ impl Incoming {
             }
         }
         for (owner, chosen) in owners {
-            core.list_again_if_late(COMMIT, deadline, owner.account, chosen)
-                .await?;
+            let listed = core.list_again_if_late(COMMIT, deadline, owner.account, chosen);
+            listed.await.map_err(accepted)?;
         }
         Ok(Stored::asserted_durable(self.id))
     }
@@ -368,6 +368,11 @@ pub(crate) fn unlisted(error: StoreError) -> StoreError {
         }
         _ => error,
     }
+}
+
+/// Behind the point of acceptance it is listed, or may be, whatever fails.
+fn accepted(error: StoreError) -> StoreError {
+    StoreError::caused(ErrorKind::Indeterminate, COMMIT, error)
 }
 
 /// The statement that lists a message for one owner.

@@ -52,6 +52,20 @@ pub(crate) struct Engine {
     pub(crate) breaker: Breaker,
 }
 
+/// One or several attempts of a change failed.
+struct Failed {
+    error: ExecutionError,
+    /// It may have happened.
+    is_open: bool,
+}
+
+impl From<ExecutionError> for Failed {
+    fn from(error: ExecutionError) -> Self {
+        let is_open = Verdict::of(&error).is_open();
+        Self { error, is_open }
+    }
+}
+
 /// Statements that are sent as one: a batch, if they are more, of one partition.
 pub(crate) type Change = Vec<(Cql, Row)>;
 
@@ -214,21 +228,20 @@ impl Engine {
             } else {
                 self.try_everywhere(full, verb, &change).await?
             };
-            if can_fall_back
+            if let Err(failed) = &done
+                && Verdict::of(&failed.error) == Verdict::TooFew
+                && can_fall_back
                 && !is_away
                 && self.has_other_centers()
-                && done
-                    .as_ref()
-                    .is_err_and(|error| Verdict::of(error) == Verdict::TooFew)
             {
                 done = self.fall_back(verb, &change).await?;
             }
-            let error = match done {
+            let Failed { error, is_open } = match done {
                 Ok(reach) => return Ok(reach),
-                Err(error) => error,
+                Err(failed) => failed,
             };
             let verdict = Verdict::of(&error);
-            may_have_happened |= verdict.is_open();
+            may_have_happened |= is_open;
             let is_late = self.clock.elapsed().saturating_add(PAUSE) >= deadline.0;
             if is_late || !verdict.may_pass() {
                 let kind = if may_have_happened {
@@ -248,7 +261,7 @@ impl Engine {
         profile: Profile,
         verb: Verb,
         change: &Arc<Change>,
-    ) -> StoreResult<Result<Reach, ExecutionError>> {
+    ) -> StoreResult<Result<Reach, Failed>> {
         let done = self.attempt(profile, verb, change).await?;
         if profile == Profile::Write {
             match &done {
@@ -260,7 +273,7 @@ impl Engine {
                 Err(_) => {}
             }
         }
-        Ok(done.map(|()| Reach::Everywhere))
+        Ok(done.map(|()| Reach::Everywhere).map_err(Failed::from))
     }
 
     /// The same bytes without the data center that is away. With three or more, a majority of all
@@ -269,14 +282,16 @@ impl Engine {
         self: &Arc<Self>,
         verb: Verb,
         change: &Arc<Change>,
-    ) -> StoreResult<Result<Reach, ExecutionError>> {
+    ) -> StoreResult<Result<Reach, Failed>> {
         let levels: &[Profile] = match self.data_centers().len() {
             0..=2 => &[Profile::WriteLocal],
             _ => &[Profile::Majority, Profile::WriteLocal],
         };
-        for &level in levels {
+        for (before, &level) in levels.iter().enumerate() {
             if let Err(error) = self.attempt(level, verb, change).await? {
-                return Ok(Err(error));
+                // What a level before has acknowledged has happened.
+                let is_open = before > 0 || Verdict::of(&error).is_open();
+                return Ok(Err(Failed { error, is_open }));
             }
         }
         self.breaker.acknowledged_here(change);
@@ -327,8 +342,8 @@ impl Engine {
         }
     }
 
-    /// Reads a partition at a quorum in every data center, in small pages, and looks at nothing: the
-    /// read repairs.
+    /// Reads a partition at a quorum in every data center, in small pages, and looks at nothing:
+    /// the read repairs.
     async fn read_back(self: &Arc<Self>, cql: Cql, row: Row) -> Result<(), ExecutionError> {
         const SMALL_PAGE: i32 = 32;
         let mut statement = self.statement(cql, Profile::Heal);
@@ -420,8 +435,8 @@ impl Engine {
         }
     }
 
-    /// Asks every node that is connected for the mode of its commit log. A node that does not answer
-    /// is no reason not to start: it acknowledges nothing either.
+    /// Asks every node that is connected for the mode of its commit log. A node that does not
+    /// answer is no reason not to start: it acknowledges nothing either.
     async fn check_commit_logs(&self, rule: CommitLog) -> Result<(), OpenError> {
         let state = self.session.get_cluster_state();
         for node in state

@@ -1,11 +1,13 @@
 //! The form of a body: frames, each compressed and checked for itself.
 //!
 //! A frame holds at most 64 KiB less a little of the body: two that do not compress fill a chunk.
-//! It begins with its codec (1 octet), its length as it was written (4) the xxh3 sum of that
-//! (8) and its length as it is kept (4), so a reader gives out nothing that was not checked, one frame at a time, and keeps no state
-//! over chunks. LZ4, since it is here already, is plain Rust, and costs a tenth of what zstd does;
-//! the better ratio of zstd would save Cassandra less than it costs us for the mails of a POP3
-//! server, most of whose octets are encoded attachments. The octet of the codec leaves the choice.
+//! It begins with its codec (1 octet), its length as it was written (4), the xxh3 sum of that (8)
+//! and its length as it is kept (4). So a reader gives out nothing that was not checked, one frame
+//! at a time, and keeps no state over chunks.
+//!
+//! LZ4, since it is here already, is plain Rust, and costs a tenth of what zstd does: most octets
+//! of mail are encoded attachments, where the better ratio of zstd gains little. The octet of the
+//! codec leaves the choice.
 
 use bytes::Bytes;
 use xxhash_rust::xxh3::xxh3_64;

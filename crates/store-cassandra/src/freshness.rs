@@ -1,8 +1,8 @@
 //! Which ids cannot have been used before.
 //!
-//! Before a message is put, it must be known whether one with its id is there already: then the same
-//! body changes nothing, and another one is a conflict. That costs reads. An id that this process
-//! minted and sees for the first time has never been used, and needs none.
+//! Before a message is put, it must be known whether one with its id is there already: then the
+//! same body changes nothing, and another one is a conflict. That costs reads. An id that this
+//! process minted and sees for the first time has never been used, and needs none.
 
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};

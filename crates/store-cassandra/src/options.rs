@@ -24,8 +24,8 @@ pub struct Options {
     pub in_flight: usize,
     /// Of how many listed messages it is remembered where they are.
     pub remembered: usize,
-    /// Who mints the ids of this process. Such an id, seen for the first time, needs no look whether
-    /// it was used before.
+    /// Who mints the ids of this process. Such an id, seen for the first time, needs no look
+    /// whether it was used before.
     pub minted_by: Option<NodeId>,
     /// The time.
     pub clock: Arc<dyn Clock>,

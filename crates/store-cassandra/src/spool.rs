@@ -2,9 +2,9 @@
 //!
 //! The order: the set of owners, so that the body is never deleted under one of them; the record,
 //! **the point of acceptance**; the rows; then the record is marked done. Who dies in between
-//! leaves a record that is not done, in a slot that others can find (`nodes.rs`). Sweeping a record
-//! puts the same rows at the same time, so doing it twice changes nothing, and mail that was removed
-//! meanwhile stays removed.
+//! leaves a record that is not done, in a slot that others can find (`nodes.rs`). Sweeping a
+//! record puts the same rows at the same time, so doing it twice changes nothing, and mail that was
+//! removed meanwhile stays removed.
 
 use std::sync::Arc;
 

@@ -279,7 +279,7 @@ mod tests {
             assert_eq!(key, bound(read.text()), "{cql:?}");
             healed += 1;
         }
-        assert_eq!(healed, 16);
+        assert_eq!(healed, 17);
     }
 
     #[test]

@@ -5,11 +5,13 @@
 //! keyspaces are emptied and used again, since making one takes longer than most tests.
 //!
 //! Beside the contract: what an opening refuses (`opening`), and what each operation costs in
-//! requests (`requests`).
+//! requests (`requests`), who finishes the work of a dead node
+//! (`sweeping`).
 
 mod opening;
 mod requests;
 mod support;
+mod sweeping;
 
 use std::sync::Arc;
 use std::time::Duration;

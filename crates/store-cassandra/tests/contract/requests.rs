@@ -1,103 +1,10 @@
 //! How many requests each operation costs, and what keeps it so: counted on a real Cassandra.
 
-use std::future::Future;
-use std::sync::Arc;
 use std::time::Duration;
 
-use crate::support::{Keyspace, Turned};
-use bytes::Bytes;
-use cassmail_mail::{
-    AccountId, Delivery, IdMinter, MessageId, NodeId, Owner, ReversePath, UnixTime,
-};
-use cassmail_store::{Accounts, Credentials, Maildrops, NewAccount, Patience};
-use cassmail_store_cassandra::{Cassandra, Clock, Options};
+use cassmail_store::{Accounts, Maildrops};
 
-const PATIENCE: Patience = Patience(Duration::from_mins(1));
-
-/// A store whose ids are minted here, as a server's are.
-struct Server {
-    store: Cassandra,
-    minter: IdMinter,
-    clock: Arc<Turned>,
-    keyspace: Keyspace,
-}
-
-impl Server {
-    async fn fresh() -> Self {
-        let node = NodeId::from_random(0xca55);
-        let clock = Arc::new(Turned::default());
-        let keyspace = Keyspace::empty().await;
-        let options = Options {
-            minted_by: Some(node),
-            ..keyspace.options(Arc::clone(&clock))
-        };
-        Self {
-            store: Cassandra::open(&options).await.expect("opening"),
-            minter: IdMinter::new(node),
-            clock,
-            keyspace,
-        }
-    }
-
-    async fn account(&self, name: &str) -> AccountId {
-        let new = NewAccount {
-            address: format!("{name}@example.org").parse().expect("an address"),
-            credentials: Credentials {
-                password_hash: "$argon2id$".into(),
-                scram_sha_256: None,
-            },
-            created_at: UnixTime::from_micros(0),
-        };
-        self.store.create_account(new).await.expect("an account")
-    }
-
-    async fn deliver(&self, accounts: &[AccountId], body: Bytes) -> MessageId {
-        let id = self.minter.mint(self.clock.now());
-        let mut writer = self.store.begin(id).await.expect("a writer");
-        writer.write(body).await.expect("room");
-        let owner = |&account| Owner {
-            account,
-            recipient: Some("alice@example.org".parse().expect("an address")),
-            uidl: None,
-        };
-        let delivery = Delivery {
-            reverse_path: ReversePath::Null,
-            received_at: id.minted_at(),
-            owners: accounts.iter().map(owner).collect(),
-        };
-        let stored = writer.commit(delivery, PATIENCE).await.expect("a receipt");
-        stored.id()
-    }
-
-    async fn read(&self, account: AccountId, id: MessageId) -> usize {
-        let mut body = self.store.open(account, id).await.expect("a reader");
-        let mut octets = 0;
-        while let Some(piece) = body.next().await.expect("a piece") {
-            octets += piece.len();
-        }
-        octets
-    }
-
-    /// How many requests a step costs, with what it leaves to the background.
-    async fn cost(&self, step: impl Future<Output = ()>) -> u64 {
-        let before = self.store.requests_sent();
-        step.await;
-        self.store.settled().await;
-        self.store.requests_sent() - before
-    }
-}
-
-/// Octets that do not compress.
-fn noise(octets: usize) -> Bytes {
-    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
-    let random = std::iter::repeat_with(move || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        state.to_le_bytes()
-    });
-    random.flatten().take(octets).collect()
-}
+use crate::support::{PATIENCE, Server, noise};
 
 #[tokio::test]
 async fn a_small_mail_costs_one_request_when_its_maildrop_is_known_and_two_when_not() {

@@ -7,8 +7,12 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-use cassmail_mail::UnixTime;
-use cassmail_store_cassandra::{Clock, Options, Replication, init};
+use bytes::Bytes;
+use cassmail_mail::{
+    AccountId, Delivery, IdMinter, MessageId, NodeId, Owner, ReversePath, UnixTime,
+};
+use cassmail_store::{Accounts, Credentials, Maildrops, NewAccount, Patience};
+use cassmail_store_cassandra::{Cassandra, Clock, Options, Replication, init};
 use scylla::client::session::Session;
 use scylla::client::session_builder::SessionBuilder;
 
@@ -143,6 +147,15 @@ impl Keyspace {
         builder.build().await.expect("a session")
     }
 
+    /// Runs statements of tests alone.
+    pub(crate) async fn run(&self, statements: &[&str]) {
+        let session = self.session().await;
+        for &statement in statements {
+            let done = session.query_unpaged(statement, ()).await;
+            done.expect(statement);
+        }
+    }
+
     /// How many live rows a table has.
     pub(crate) async fn count(&self, table: &str) -> i64 {
         let session = self.session().await;
@@ -194,4 +207,91 @@ impl Drop for Keyspace {
         let mut idle = IDLE.lock().unwrap_or_else(PoisonError::into_inner);
         idle.push(name);
     }
+}
+
+pub(crate) const PATIENCE: Patience = Patience(Duration::from_mins(1));
+
+/// A store whose ids are minted here, as a server's are.
+pub(crate) struct Server {
+    pub(crate) store: Cassandra,
+    pub(crate) minter: IdMinter,
+    pub(crate) clock: Arc<Turned>,
+    pub(crate) keyspace: Keyspace,
+}
+
+impl Server {
+    pub(crate) async fn fresh() -> Self {
+        let node = NodeId::from_random(0xca55);
+        let clock = Arc::new(Turned::default());
+        let keyspace = Keyspace::empty().await;
+        let options = Options {
+            minted_by: Some(node),
+            ..keyspace.options(Arc::clone(&clock))
+        };
+        Self {
+            store: Cassandra::open(&options).await.expect("opening"),
+            minter: IdMinter::new(node),
+            clock,
+            keyspace,
+        }
+    }
+
+    pub(crate) async fn account(&self, name: &str) -> AccountId {
+        let new = NewAccount {
+            address: format!("{name}@example.org").parse().expect("an address"),
+            credentials: Credentials {
+                password_hash: "$argon2id$".into(),
+                scram_sha_256: None,
+            },
+            created_at: UnixTime::from_micros(0),
+        };
+        self.store.create_account(new).await.expect("an account")
+    }
+
+    pub(crate) async fn deliver(&self, accounts: &[AccountId], body: Bytes) -> MessageId {
+        let id = self.minter.mint(self.clock.now());
+        let mut writer = self.store.begin(id).await.expect("a writer");
+        writer.write(body).await.expect("room");
+        let owner = |&account| Owner {
+            account,
+            recipient: Some("alice@example.org".parse().expect("an address")),
+            uidl: None,
+        };
+        let delivery = Delivery {
+            reverse_path: ReversePath::Null,
+            received_at: id.minted_at(),
+            owners: accounts.iter().map(owner).collect(),
+        };
+        let stored = writer.commit(delivery, PATIENCE).await.expect("a receipt");
+        stored.id()
+    }
+
+    pub(crate) async fn read(&self, account: AccountId, id: MessageId) -> usize {
+        let mut body = self.store.open(account, id).await.expect("a reader");
+        let mut octets = 0;
+        while let Some(piece) = body.next().await.expect("a piece") {
+            octets += piece.len();
+        }
+        octets
+    }
+
+    /// How many requests a step costs, with what it leaves to the background.
+    pub(crate) async fn cost(&self, step: impl Future<Output = ()>) -> u64 {
+        let before = self.store.requests_sent();
+        step.await;
+        self.store.settled().await;
+        self.store.requests_sent() - before
+    }
+}
+
+/// Octets that do not compress.
+pub(crate) fn noise(octets: usize) -> Bytes {
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let random = std::iter::repeat_with(move || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state.to_le_bytes()
+    });
+    random.flatten().take(octets).collect()
 }
