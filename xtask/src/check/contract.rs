@@ -5,9 +5,10 @@ use anyhow::Result;
 use crate::command::{cargo, output};
 
 /// The packages and test binaries that instantiate the contract.
-const BACK_ENDS: [(&str, &str); 2] = [
+const BACK_ENDS: [(&str, &str); 3] = [
     ("cassmail-store-contract", "memory"),
     ("cassmail-store-embedded", "contract"),
+    ("cassmail-store-cassandra", "contract"),
 ];
 
 /// Fewer than this, and the suite has been cut down.
