@@ -109,7 +109,7 @@ const LICENCES: [&str; 13] = [
 ];
 
 /// Crates that may be there in two versions, each with its reason.
-const TWICE: [(&str, &str); 3] = [
+const TWICE: [(&str, &str); 6] = [
     ("getrandom", "ring, below rustls, has the older one"),
     (
         "hashbrown",
@@ -119,6 +119,9 @@ const TWICE: [(&str, &str); 3] = [
         "syn",
         "only at build time: fjall's enum_dispatch has the older one",
     ),
+    ("rand", "scylla, the driver of Cassandra, has the older one"),
+    ("rand_core", "the same"),
+    ("synstructure", "only at build time, below scylla"),
 ];
 
 /// What breaks the rules.
