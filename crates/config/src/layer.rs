@@ -21,6 +21,8 @@ pub(crate) enum Raw {
     Integer(i64),
     Boolean(bool),
     List(Vec<Raw>),
+    /// A table whose keys are the user's, such as the names of data centers.
+    Table(BTreeMap<String, Raw>),
     /// Something that no setting is, such as a date.
     Other(&'static str),
 }
@@ -43,6 +45,14 @@ impl std::fmt::Display for Raw {
             Self::List(items) => {
                 let items: Vec<_> = items.iter().map(ToString::to_string).collect();
                 write!(f, "[{}]", items.join(", "))
+            }
+            Self::Table(entries) => {
+                f.write_str("{")?;
+                for (index, (key, value)) in entries.iter().enumerate() {
+                    let before = if index == 0 { " " } else { ", " };
+                    write!(f, "{before}{key} = {value}")?;
+                }
+                f.write_str(if entries.is_empty() { "}" } else { " }" })
             }
             Self::Other(kind) => f.write_str(kind),
         }
@@ -211,7 +221,7 @@ impl Layer {
         place: &impl Fn(usize) -> Origin,
     ) {
         match value {
-            DeValue::Table(inner) => {
+            DeValue::Table(inner) if !OWN_KEYS.contains(&path) => {
                 self.flatten(inner, &format!("{path}."), place);
                 self.tables.insert(path.to_owned(), origin);
             }
@@ -232,6 +242,9 @@ impl Layer {
         }
     }
 }
+
+/// The settings whose value is a table with keys of the user's.
+const OWN_KEYS: [&str; 1] = ["store.cassandra.replication"];
 
 /// The one key whose value is an array of tables.
 pub(crate) const LISTENER: &str = "listener";
@@ -286,6 +299,13 @@ pub(crate) fn raw(value: &DeValue<'_>) -> Raw {
         DeValue::Array(items) => Raw::List(items.iter().map(|item| raw(item.get_ref())).collect()),
         DeValue::Float(_) => Raw::Other("a number with a fraction"),
         DeValue::Datetime(_) => Raw::Other("a date"),
-        DeValue::Table(_) => Raw::Other("a table"),
+        DeValue::Table(table) => {
+            let entries = table.iter();
+            Raw::Table(
+                entries
+                    .map(|(key, value)| (key.get_ref().to_string(), raw(value.get_ref())))
+                    .collect(),
+            )
+        }
     }
 }

@@ -30,11 +30,11 @@ pub use layer::{Loaded, Origin, load, load_path};
 pub use relations::{Advice, check};
 pub use secret::{Secret, SecretError, check_secret_file, read_secret};
 pub use settings::{
-    Admin, BareNewline, Codec, Directory, Embedded, Identity, Limits, Listener, LocalPartCase, Log,
+    Admin, BareNewline, Cassandra, Codec, Directory, Embedded, Identity, Limits, Listener, LocalPartCase, Log,
     LogFormat, Login, Pop3, Role, Settings, Shutdown, Smtp, Store, StoreKind, Tls,
 };
 pub use show::{Shown, show};
-pub use value::{ByteSize, Interval};
+pub use value::{ByteSize, Interval, Replicas};
 
 /// The commented defaults, which are the documentation and the base layer.
 pub const DEFAULT: &str = include_str!("../default.toml");

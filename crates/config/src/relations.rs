@@ -23,6 +23,10 @@ pub fn check(loaded: &Loaded) -> Result<Vec<Advice>, Problems> {
         networks_are_networks(settings),
         hashes_have_the_memory_they_need(settings),
         room_is_kept_for_two_segments(settings),
+        a_cluster_can_be_found(settings),
+        the_own_data_center_is_named(settings),
+        its_login_is_whole(settings),
+        its_certificate_is_whole(settings),
         level(settings),
     ];
     let faults = checks.into_iter().flatten();
@@ -127,6 +131,66 @@ fn room_is_kept_for_two_segments(settings: &Settings) -> Option<Fault> {
         let text = format!("expected at least two segments of \"{segment}\", got \"{low_water}\"");
         fault("store.embedded.low_water", text)
     })
+}
+
+fn a_cluster_can_be_found(settings: &Settings) -> Option<Fault> {
+    const KEY: &str = "store.cassandra.contact_points";
+    const EXPECTED: &str = "expected addresses with ports, such as [\"10.0.1.1:9042\"]";
+    let points = &settings.cassandra.contact_points;
+    if settings.store.kind == StoreKind::Cassandra && points.is_empty() {
+        return Some(fault(KEY, format!("{EXPECTED}, got none")));
+    }
+    let wrong = points.iter().find(|point| !has_port(point))?;
+    Some(fault(KEY, format!("{EXPECTED}, got {wrong:?}")))
+}
+
+fn has_port(point: &str) -> bool {
+    let split = point.rsplit_once(':');
+    split.is_some_and(|(host, port)| !host.is_empty() && port.parse().is_ok_and(|port: u16| port > 0))
+}
+
+fn the_own_data_center_is_named(settings: &Settings) -> Option<Fault> {
+    let is_missing = settings.cassandra.local_datacenter.is_empty();
+    (settings.store.kind == StoreKind::Cassandra && is_missing).then(|| {
+        let text = "expected the data center of this server as Cassandra calls it, such as \"dc1\" \
+                    (nodetool status shows it), got \"\"";
+        fault("store.cassandra.local_datacenter", text)
+    })
+}
+
+fn its_login_is_whole(settings: &Settings) -> Option<Fault> {
+    let cassandra = &settings.cassandra;
+    match (&cassandra.user, &cassandra.password_file) {
+        (Some(_), None) => Some(fault(
+            "store.cassandra.password_file",
+            "expected the file with the password of store.cassandra.user, got none",
+        )),
+        (None, Some(_)) => Some(fault(
+            "store.cassandra.user",
+            "expected the user whose password is in store.cassandra.password_file, got none",
+        )),
+        _ => None,
+    }
+}
+
+fn its_certificate_is_whole(settings: &Settings) -> Option<Fault> {
+    let cassandra = &settings.cassandra;
+    match (&cassandra.certificate, &cassandra.key) {
+        (Some(_), None) => Some(fault(
+            "store.cassandra.key",
+            "expected the private key of store.cassandra.certificate, got none",
+        )),
+        (None, Some(_)) => Some(fault(
+            "store.cassandra.certificate",
+            "expected the certificate that belongs to store.cassandra.key, got none",
+        )),
+        (Some(_), Some(_)) if cassandra.ca_certificate.is_none() => Some(fault(
+            "store.cassandra.ca_certificate",
+            "expected the certificates that sign those of Cassandra, since \
+             store.cassandra.certificate is set; got none",
+        )),
+        _ => None,
+    }
 }
 
 fn level(settings: &Settings) -> Option<Fault> {

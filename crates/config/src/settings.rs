@@ -7,7 +7,7 @@ use cassmail_mail::{Address, Domain};
 
 use crate::layer::Raw;
 use crate::reader::Reader;
-use crate::value::{ByteSize, Interval, Value};
+use crate::value::{ByteSize, Interval, Replicas, Value};
 
 /// Declares a table of settings: the struct, how it is read, the bounds of its values.
 macro_rules! table {
@@ -106,9 +106,11 @@ choice! {
 
 choice! {
     /// Where mail is kept.
-    StoreKind, "\"embedded\" or \"memory\" (\"cassandra\" comes with a later version)" {
+    StoreKind, "\"embedded\", \"cassandra\" or \"memory\"" {
         /// In one folder.
         Embedded = "embedded",
+        /// On the nodes of a cluster.
+        Cassandra = "cassandra",
         /// Nowhere.
         Memory = "memory",
     }
@@ -157,6 +159,8 @@ pub struct Settings {
     pub store: Store,
     /// `[store.embedded]`.
     pub embedded: Embedded,
+    /// `[store.cassandra]`.
+    pub cassandra: Cassandra,
     /// `[admin]`.
     pub admin: Admin,
     /// `[log]`.
@@ -178,6 +182,7 @@ impl Settings {
         let directory = Directory::read(reader);
         let store = Store::read(reader);
         let embedded = Embedded::read(reader);
+        let cassandra = Cassandra::read(reader);
         let admin = Admin::read(reader);
         let log = Log::read(reader);
         let shutdown = Shutdown::read(reader);
@@ -192,6 +197,7 @@ impl Settings {
             directory: directory?,
             store: store?,
             embedded: embedded?,
+            cassandra: cassandra?,
             admin: admin?,
             log: log?,
             shutdown: shutdown?,
@@ -329,6 +335,23 @@ table! {
         segment_size: ByteSize [ByteSize::mib(1), ByteSize::gib(16)],
         low_water: ByteSize [ByteSize::mib(2), ByteSize::gib(1024 * 1024)],
         codec: Codec,
+    }
+}
+
+table! {
+    /// `[store.cassandra]`.
+    Cassandra at "store.cassandra." {
+        contact_points: Vec<String>,
+        local_datacenter: String,
+        keyspace: String,
+        replication: Replicas,
+        user: Option<String>,
+        password_file: Option<PathBuf>,
+        ca_certificate: Option<PathBuf>,
+        certificate: Option<PathBuf>,
+        key: Option<PathBuf>,
+        allow_periodic_commit_log: bool,
+        requests_in_flight: u32 [8, 16_384],
     }
 }
 

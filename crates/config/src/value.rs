@@ -1,5 +1,6 @@
 //! The types of settings, and how they are written.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -16,6 +17,10 @@ pub struct ByteSize(pub u64);
 /// A time with its unit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Interval(pub Duration);
+
+/// How many replicas each data center has.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Replicas(pub BTreeMap<String, u32>);
 
 /// A type that a setting can have.
 pub(crate) trait Value: Sized {
@@ -259,6 +264,22 @@ impl<T: Value> Value for Vec<T> {
     }
 }
 
+impl Value for Replicas {
+    fn expected() -> String {
+        "the number of replicas of each data center, such as { dc1 = 3, dc2 = 3 }".to_owned()
+    }
+
+    fn read(raw: &Raw) -> Option<Self> {
+        let Raw::Table(entries) = raw else {
+            return None;
+        };
+        let replicas = entries
+            .iter()
+            .map(|(center, raw)| Some((center.clone(), u32::read(raw)?)));
+        replicas.collect::<Option<_>>().map(Self)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -308,6 +329,15 @@ mod tests {
             assert_eq!(interval.to_string(), shown);
             assert_eq!(Interval::read(&text(shown)), Some(interval));
         }
+    }
+
+    #[test]
+    fn replicas_are_counted_for_each_data_center() {
+        let table = |number| Raw::Table([("dc1".to_owned(), Raw::Integer(number))].into());
+        let replicas = Replicas([("dc1".to_owned(), 3)].into());
+        assert_eq!(Replicas::read(&table(3)), Some(replicas));
+        assert_eq!(Replicas::read(&table(0)), None);
+        assert_eq!(Replicas::read(&Raw::Integer(3)), None);
     }
 
     #[test]

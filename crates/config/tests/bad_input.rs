@@ -16,6 +16,50 @@ fn variable(name: &str, value: &str) -> Result<String, Problems> {
     check(&loaded).map(|advice| advice.join("\n"))
 }
 
+const CLUSTER: &str = "[store]\nkind = \"cassandra\"\n[store.cassandra]\n";
+
+#[test]
+fn a_cluster_has_to_be_described_whole() {
+    for (lines, told) in [
+        (
+            "local_datacenter = \"dc1\"\n",
+            "default: store.cassandra.contact_points: expected addresses with ports, such as \
+             [\"10.0.1.1:9042\"], got none",
+        ),
+        (
+            "contact_points = [\"127.0.0.1\"]\nlocal_datacenter = \"dc1\"\n",
+            "cassmail.toml:4: store.cassandra.contact_points: expected addresses with ports, such \
+             as [\"10.0.1.1:9042\"], got \"127.0.0.1\"",
+        ),
+        (
+            "contact_points = [\"127.0.0.1:9042\"]\n",
+            "default: store.cassandra.local_datacenter: expected the data center of this server as \
+             Cassandra calls it, such as \"dc1\" (nodetool status shows it), got \"\"",
+        ),
+        (
+            "contact_points = [\"db:9042\"]\nlocal_datacenter = \"dc1\"\nuser = \"mail\"\n",
+            "default: store.cassandra.password_file: expected the file with the password of \
+             store.cassandra.user, got none",
+        ),
+        (
+            "contact_points = [\"db:9042\"]\nlocal_datacenter = \"dc1\"\n\
+             certificate = \"c.pem\"\nkey = \"k.pem\"\n",
+            "default: store.cassandra.ca_certificate: expected the certificates that sign those of \
+             Cassandra, since store.cassandra.certificate is set; got none",
+        ),
+        (
+            "replication = { dc1 = 0 }\n",
+            "cassmail.toml:4: store.cassandra.replication: expected the number of replicas of each \
+             data center, such as { dc1 = 3, dc2 = 3 }, got { dc1 = 0 }",
+        ),
+    ] {
+        assert_eq!(errors(&format!("{CLUSTER}{lines}")), told);
+    }
+    let whole = "contact_points = [\"db:9042\"]\nlocal_datacenter = \"dc1\"\n\
+                 [store.cassandra.replication]\ndc1 = 3\ndc2 = 3\n";
+    assert_eq!(errors(&format!("{CLUSTER}{whole}")), "");
+}
+
 #[test]
 fn each_value_of_another_type_or_out_of_bounds_has_its_line() {
     for (file, line) in [
@@ -63,9 +107,9 @@ fn each_value_of_another_type_or_out_of_bounds_has_its_line() {
              \"\", got \"bob\\u000A@\"",
         ),
         (
-            "[store]\nkind = \"cassandra\"\n",
-            "cassmail.toml:2: store.kind: expected \"embedded\" or \"memory\" (\"cassandra\" comes \
-             with a later version), got \"cassandra\"",
+            "[store]\nkind = \"postgres\"\n",
+            "cassmail.toml:2: store.kind: expected \"embedded\", \"cassandra\" or \"memory\", got \
+             \"postgres\"",
         ),
         (
             "[admin]\nreadings = \"2080\"\n",
