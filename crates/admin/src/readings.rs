@@ -10,6 +10,8 @@ use axum::routing::get;
 use cassmail_store::{Health, Store};
 use cassmail_telemetry::Metrics;
 
+use crate::StoreKeeper;
+
 /// What the readings are taken from.
 #[derive(Clone)]
 pub struct Readings {
@@ -17,6 +19,8 @@ pub struct Readings {
     pub store: Arc<dyn Store>,
     /// The figures.
     pub metrics: Arc<Metrics>,
+    /// Who knows what the back-end counts itself.
+    pub keeper: Arc<dyn StoreKeeper>,
 }
 
 /// `/healthz`: the process works. `/readyz`: it takes mail and gives it out. `/metrics`: figures.
@@ -49,6 +53,11 @@ async fn readyz(State(readings): State<Readings>) -> impl IntoResponse {
 }
 
 async fn metrics(State(readings): State<Readings>) -> impl IntoResponse {
+    let health = readings.store.health();
+    let metrics = &readings.metrics;
+    metrics.store_full(health == Health::Full);
+    metrics.store_degraded(matches!(health, Health::Degraded(_)));
+    readings.keeper.count(metrics);
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    ([(header::CONTENT_TYPE, kind)], readings.metrics.encode())
+    ([(header::CONTENT_TYPE, kind)], metrics.encode())
 }

@@ -79,7 +79,7 @@ pub(crate) struct Serve {
     /// Add N to every port (with --dev)
     #[arg(long, value_name = "N", default_value_t = 0, requires = "dev")]
     pub(crate) port_offset: u16,
-    /// Which store to use instead of the configured one: embedded or memory
+    /// Which store to use instead of the configured one: embedded, cassandra or memory
     #[arg(long, value_name = "KIND")]
     pub(crate) store: Option<String>,
     /// What to log, such as "info" or "warn,cassmail_net=debug"
@@ -191,6 +191,8 @@ pub(crate) enum Alias {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Store {
+    /// Make the keyspace and the tables of a store on Cassandra; harmless when they are there
+    Init,
     /// Read everything and verify it
     Check,
     /// Copy the store into a new folder, also while the service runs

@@ -3,6 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
+use cassmail_config::{Settings, StoreKind};
 use cassmail_mail::{Address, Secret};
 use cassmail_net::Certificates;
 use cassmail_office::{Administration, AdministrationError, NewPassword};
@@ -133,7 +134,7 @@ fn person(name: &str) -> Outcome<Address> {
 }
 
 /// Says what is there and how to use it, with commands that can be pasted.
-pub(crate) fn introduce(ports: Ports, folder: &Folder) {
+pub(crate) fn introduce(ports: Ports, folder: &Folder, settings: &Settings) {
     let [mx, submission, submissions, pop3, pop3s, admin] = [
         ports.mx(),
         ports.submission(),
@@ -142,9 +143,17 @@ pub(crate) fn introduce(ports: Ports, folder: &Folder) {
         ports.pop3s(),
         ports.admin(),
     ];
-    let kept = match folder {
-        Folder::Kept(path) => format!("kept in {}", path.display()),
-        Folder::Temporary(folder) => format!("in {}, removed at the end", folder.path().display()),
+    let kept = match (settings.store.kind, folder) {
+        (StoreKind::Memory, _) => "kept nowhere but in memory".to_owned(),
+        (StoreKind::Cassandra, _) => format!(
+            "kept in the keyspace {} of Cassandra at {}",
+            settings.cassandra.keyspace,
+            settings.cassandra.contact_points.join(", ")
+        ),
+        (StoreKind::Embedded, Folder::Kept(path)) => format!("kept in {}", path.display()),
+        (StoreKind::Embedded, Folder::Temporary(folder)) => {
+            format!("in {}, removed at the end", folder.path().display())
+        }
     };
     print::data(format!(
         "cassmail is ready for development, on the loopback alone. Mail is {kept}.\n\

@@ -4,8 +4,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use cassmail_admin::{Report, StoreKeeper, Upkeep};
+use cassmail_store_cassandra::Cassandra;
 use cassmail_store_embedded::{Checked, Copied, Embedded, OpenError};
-use cassmail_telemetry::chain;
+use cassmail_telemetry::{ClusterFigures, Metrics, chain};
 
 /// Who keeps the store.
 pub(crate) enum Keeper {
@@ -13,6 +14,8 @@ pub(crate) enum Keeper {
     Memory,
     /// The embedded store keeps itself.
     Embedded(Arc<Embedded>),
+    /// A cluster, which has tools of its own.
+    Cassandra(Cassandra),
 }
 
 impl StoreKeeper for Keeper {
@@ -25,6 +28,9 @@ impl StoreKeeper for Keeper {
                     let copied = store.backup(folder.clone()).await;
                     copied.map(|copied| of_copy(&folder, copied)).map_err(why)
                 }
+                Self::Cassandra(_) => Err("a cluster is backed up node by node, with nodetool \
+                                           snapshot: see docs/operations/cassandra.md"
+                    .to_owned()),
             }
         })
     }
@@ -38,8 +44,24 @@ impl StoreKeeper for Keeper {
                     .await
                     .map(|found| of_check(&found))
                     .map_err(why),
+                Self::Cassandra(_) => Err("a store on Cassandra is verified and mended with: \
+                                           cassmail scrub; its cluster is looked at with: \
+                                           cassmail store check --connect"
+                    .to_owned()),
             }
         })
+    }
+
+    fn count(&self, metrics: &Metrics) {
+        if let Self::Cassandra(store) = self {
+            let figures = store.figures();
+            metrics.store_on_cluster(ClusterFigures {
+                requests: figures.requests,
+                acknowledged_by_fewer: figures.acknowledged_by_fewer,
+                waiting_for_healing: figures.waiting_for_healing,
+                periodic_commit_logs: figures.periodic_commit_logs,
+            });
+        }
     }
 }
 

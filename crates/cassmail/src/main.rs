@@ -5,6 +5,7 @@
 
 mod cli;
 mod clock;
+mod cluster;
 mod commands;
 mod dev;
 mod exit;

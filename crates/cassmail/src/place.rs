@@ -14,6 +14,7 @@ use cassmail_telemetry::Metrics;
 use tokio::runtime::Runtime;
 
 use crate::cli::Which;
+use crate::cluster::NoSchema;
 use crate::exit::{Failure, Outcome};
 use crate::{settings, wiring};
 
@@ -65,15 +66,18 @@ fn with_client_of(
         )));
     }
     let folder = &settings.identity.data_dir;
-    if absent == Absent::IsRefused && !folder.exists() {
+    let is_in_folder = settings.store.kind == StoreKind::Embedded;
+    if is_in_folder && absent == Absent::IsRefused && !folder.exists() {
         return Err(Failure::unavailable(anyhow::anyhow!(
             "there is no store in {}; name another with --config or --data, or begin it with: \
              cassmail serve, or: cassmail domain add NAME",
             folder.display()
         )));
     }
-    prepare(folder)?;
-    let opened = wiring::open_store(settings)?;
+    if is_in_folder {
+        prepare(folder)?;
+    }
+    let opened = runtime.block_on(wiring::open_store(settings, NoSchema::IsRefused))?;
     let done = runtime.block_on(in_process(settings, &opened, work));
     let closed = runtime.block_on(opened.store.close());
     done?;
@@ -86,10 +90,11 @@ async fn in_process(
     work: impl AsyncFnOnce(&Client) -> Outcome,
 ) -> Outcome {
     let metrics = Arc::new(Metrics::new());
-    let office = wiring::office(settings, &opened.store, &Clock::system(), &metrics)?;
+    let office = wiring::office(settings, opened, &Clock::system(), &metrics)?;
     let readings = Readings {
         store: Arc::clone(&opened.store),
         metrics,
+        keeper: Arc::clone(&opened.keeper) as _,
     };
     let keeper = Arc::clone(&opened.keeper);
     let router = administration(office.administration, keeper, readings);

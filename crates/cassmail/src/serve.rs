@@ -16,6 +16,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::cli::{Serve, Which};
+use crate::cluster::NoSchema;
 use crate::dev::{self, Folder, Ports};
 use crate::exit::{Failure, Outcome};
 use crate::reception::{Count, Pop3Reception, SmtpReception};
@@ -33,8 +34,9 @@ pub(crate) async fn serve(which: &Which, how: Serve) -> Outcome {
         loaded.settings.store.kind = match kind.as_str() {
             "embedded" => StoreKind::Embedded,
             "memory" => StoreKind::Memory,
+            "cassandra" => StoreKind::Cassandra,
             _ => {
-                let text = format!("--store {kind}: expected embedded or memory");
+                let text = format!("--store {kind}: expected embedded, cassandra or memory");
                 return Err(Failure::usage(text));
             }
         };
@@ -57,7 +59,7 @@ pub(crate) async fn serve(which: &Which, how: Serve) -> Outcome {
     if let Some(folder) = &settings.identity.run_dir {
         place::prepare(folder)?;
     }
-    let opened = wiring::open_store(&settings)?;
+    let opened = wiring::open_store(&settings, mode.no_schema()).await?;
     let served = serve_store(&settings, &mode, &opened, certificates, &metrics).await;
     tracing::info!(event = event::SERVICE_STOPPING, "closing the store");
     let closed = opened.store.close().await;
@@ -153,6 +155,13 @@ impl Mode {
         }
     }
 
+    fn no_schema(&self) -> NoSchema {
+        match self {
+            Self::Production => NoSchema::IsRefused,
+            Self::Development { .. } => NoSchema::IsMade,
+        }
+    }
+
     fn certificates(&self, loaded: &Loaded) -> Outcome<Option<Certificates>> {
         match self {
             Self::Production => settings::certificates(loaded),
@@ -205,7 +214,7 @@ async fn serve_store(
     metrics: &Arc<Metrics>,
 ) -> Outcome {
     let clock = Clock::system();
-    let office = wiring::office(settings, &opened.store, &clock, metrics)?;
+    let office = wiring::office(settings, opened, &clock, metrics)?;
     match mode {
         Mode::Development { .. } => dev::settle(&office.administration).await?,
         Mode::Production => advise_about_domains(&office).await?,
@@ -225,7 +234,7 @@ async fn serve_store(
     let administrators = Administrators::start(settings, &office, opened, metrics)?;
 
     if let Mode::Development { ports, folder } = mode {
-        dev::introduce(*ports, folder);
+        dev::introduce(*ports, folder, settings);
     }
     tracing::info!(
         event = event::SERVICE_STARTED,
@@ -390,6 +399,7 @@ impl Administrators {
         let figures = Readings {
             store: Arc::clone(&opened.store),
             metrics: Arc::clone(metrics),
+            keeper: Arc::clone(&opened.keeper) as _,
         };
         let keeper = Arc::clone(&opened.keeper);
         let router = administration(office.administration.clone(), keeper, figures.clone());

@@ -17,6 +17,7 @@ use cassmail_telemetry::Metrics;
 use cassmail_wire::BareLf;
 
 use crate::clock::OfficeClock;
+use crate::cluster::{self, NoSchema};
 use crate::exit::{Failure, Outcome};
 use crate::keeper::Keeper;
 
@@ -24,27 +25,31 @@ use crate::keeper::Keeper;
 pub(crate) struct OpenStore {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) keeper: Arc<Keeper>,
+    /// Who mints the ids of what this process brings into the store.
+    pub(crate) ids: NodeId,
 }
 
 /// Opens the configured store. Blocks: call it before anything is served.
-pub(crate) fn open_store(settings: &Settings) -> Outcome<OpenStore> {
-    match settings.store.kind {
-        StoreKind::Memory => {
-            let store = Arc::new(MemoryStore::default());
-            Ok(OpenStore {
-                store,
-                keeper: Arc::new(Keeper::Memory),
-            })
-        }
+pub(crate) async fn open_store(settings: &Settings, no_schema: NoSchema) -> Outcome<OpenStore> {
+    let ids = NodeId::from_random(random()?);
+    let (store, keeper): (Arc<dyn Store>, _) = match settings.store.kind {
+        StoreKind::Memory => (Arc::new(MemoryStore::default()), Keeper::Memory),
         StoreKind::Embedded => {
             let store = Embedded::open(&embedded_options(settings));
             let store = Arc::new(store.map_err(Failure::unavailable)?);
-            Ok(OpenStore {
-                keeper: Arc::new(Keeper::Embedded(Arc::clone(&store))),
-                store,
-            })
+            let keeper = Keeper::Embedded(Arc::clone(&store));
+            (store, keeper)
         }
-    }
+        StoreKind::Cassandra => {
+            let store = cluster::open(settings, ids, no_schema).await?;
+            (Arc::new(store.clone()), Keeper::Cassandra(store))
+        }
+    };
+    Ok(OpenStore {
+        store,
+        keeper: Arc::new(keeper),
+        ids,
+    })
 }
 
 fn embedded_options(settings: &Settings) -> EmbeddedOptions {
@@ -70,10 +75,11 @@ pub(crate) struct Office {
 /// Joins the office over a store.
 pub(crate) fn office(
     settings: &Settings,
-    store: &Arc<dyn Store>,
+    opened: &OpenStore,
     clock: &Clock,
     metrics: &Arc<Metrics>,
 ) -> Outcome<Office> {
+    let store = &opened.store;
     let clock: Arc<dyn cassmail_office::Clock> = Arc::new(OfficeClock(clock.clone()));
     let directory = Directory::new(Arc::clone(store), directory_options(settings));
     let passwords = Passwords::new(&password_options(settings)).map_err(Failure::configuration)?;
@@ -90,7 +96,7 @@ pub(crate) fn office(
         Arc::clone(store),
         directory.clone(),
         Arc::clone(&logins),
-        IdMinter::new(NodeId::from_random(random()?)),
+        IdMinter::new(opened.ids),
         Arc::clone(&clock),
         Arc::clone(metrics),
         intake_options(settings),

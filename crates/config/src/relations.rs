@@ -146,7 +146,9 @@ fn a_cluster_can_be_found(settings: &Settings) -> Option<Fault> {
 
 fn has_port(point: &str) -> bool {
     let split = point.rsplit_once(':');
-    split.is_some_and(|(host, port)| !host.is_empty() && port.parse().is_ok_and(|port: u16| port > 0))
+    split.is_some_and(|(host, port)| {
+        !host.is_empty() && port.parse().is_ok_and(|port: u16| port > 0)
+    })
 }
 
 fn the_own_data_center_is_named(settings: &Settings) -> Option<Fault> {

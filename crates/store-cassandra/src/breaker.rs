@@ -119,6 +119,11 @@ impl Breaker {
         });
     }
 
+    /// How many partitions a data center lacks.
+    pub(crate) fn waiting(&self) -> usize {
+        self.with(|state| state.waiting.len())
+    }
+
     /// Whether the caller is to mend from now on.
     pub(crate) fn begin_mending(&self) -> bool {
         self.with(|state| {

@@ -25,6 +25,19 @@ pub struct Cassandra {
     pub(crate) core: Arc<Core>,
 }
 
+/// What monitoring shows of a store; the rest says [`Store::health`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Figures {
+    /// Requests that were sent to Cassandra so far; a batch is one.
+    pub requests: u64,
+    /// Changes that were acknowledged by fewer data centers than there are.
+    pub acknowledged_by_fewer: u64,
+    /// Partitions that a data center lacks until it is back.
+    pub waiting_for_healing: usize,
+    /// Nodes that acknowledge a write before it is on their disk.
+    pub periodic_commit_logs: usize,
+}
+
 /// Shared by the store and the tasks that finish what was begun.
 pub(crate) struct Core {
     pub(crate) engine: Arc<Engine>,
@@ -76,6 +89,17 @@ impl Cassandra {
     /// Waits until nothing is done in the background any more: for tests and for an orderly look.
     pub async fn settled(&self) {
         self.core.engine.gate.until_empty().await;
+    }
+
+    /// What monitoring shows of the store.
+    pub fn figures(&self) -> Figures {
+        let engine = &self.core.engine;
+        Figures {
+            requests: self.requests_sent(),
+            acknowledged_by_fewer: engine.breaker.count_here(),
+            waiting_for_healing: engine.breaker.waiting(),
+            periodic_commit_logs: engine.commit_logs.periodic(),
+        }
     }
 
     /// How many changes were acknowledged while a data center was away.

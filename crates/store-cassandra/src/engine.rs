@@ -10,12 +10,10 @@ use std::time::Duration;
 
 use cassmail_store::{ErrorKind, Patience, StoreError, StoreResult};
 use scylla::client::PoolSize;
-use scylla::client::execution_profile::ExecutionProfile;
 use scylla::client::session::Session;
 use scylla::client::session_builder::SessionBuilder;
 use scylla::deserialize::row::DeserializeRow;
-use scylla::errors::{ExecutionError, RequestAttemptError};
-use scylla::policies::load_balancing::{NodeIdentifier, SingleTargetLoadBalancingPolicy};
+use scylla::errors::{ExecutionError, NewSessionError, RequestAttemptError, UseKeyspaceError};
 use scylla::response::query_result::QueryResult;
 use scylla::response::{PagingState, PagingStateResponse};
 use scylla::statement::batch::{Batch, BatchType};
@@ -23,13 +21,14 @@ use scylla::statement::prepared::PreparedStatement;
 use tokio::sync::Semaphore;
 
 use crate::breaker::{Breaker, Fallback, Mending, Reach};
+use crate::commit_logs::CommitLogs;
 use crate::error::{OpenError, Verb, Verdict, closing, odd_answer, unread};
 use crate::gate::{Gate, Pass};
 use crate::profiles::{Profile, Profiles};
 use crate::rows::Row;
 use crate::schema::{FILES, VERSION};
-use crate::statements::{COMMIT_LOG, Cql};
-use crate::{Clock, CommitLog, Options};
+use crate::statements::Cql;
+use crate::{Clock, Options};
 
 /// How many rows come at once.
 const PAGE: i32 = 1000;
@@ -50,6 +49,7 @@ pub(crate) struct Engine {
     /// One number for each statement: how often it was sent, in requests.
     sent: Vec<AtomicU64>,
     pub(crate) breaker: Breaker,
+    pub(crate) commit_logs: CommitLogs,
 }
 
 /// One or several attempts of a change failed.
@@ -87,16 +87,22 @@ impl Engine {
             gate: Arc::default(),
             sent: Cql::ALL.iter().map(|_| AtomicU64::new(0)).collect(),
             breaker: Breaker::default(),
+            commit_logs: CommitLogs::default(),
         };
         let engine = Arc::new(engine);
         engine.check_schema(options).await?;
         engine.check_commit_logs(options.commit_log).await?;
+        engine.watch_commit_logs();
         Ok(engine)
     }
 
     /// A verb comes in; it may be finished when the store is closed meanwhile.
     pub(crate) fn enter(&self, verb: Verb) -> StoreResult<Pass> {
         self.gate.enter().ok_or_else(|| closing(verb))
+    }
+
+    pub(crate) fn session(&self) -> &Session {
+        &self.session
     }
 
     pub(crate) fn deadline(&self, patience: Patience) -> Deadline {
@@ -434,45 +440,6 @@ impl Engine {
             }),
         }
     }
-
-    /// Asks every node that is connected for the mode of its commit log. A node that does not
-    /// answer is no reason not to start: it acknowledges nothing either.
-    async fn check_commit_logs(&self, rule: CommitLog) -> Result<(), OpenError> {
-        let state = self.session.get_cluster_state();
-        for node in state
-            .get_nodes_info()
-            .iter()
-            .filter(|node| node.is_connected())
-        {
-            let policy =
-                SingleTargetLoadBalancingPolicy::new(NodeIdentifier::Node(Arc::clone(node)), None);
-            let profile = ExecutionProfile::builder()
-                .load_balancing_policy(policy)
-                .build();
-            let mut statement = scylla::statement::Statement::new(COMMIT_LOG);
-            statement.set_execution_profile_handle(Some(profile.into_handle()));
-            let read = self.session.query_unpaged(statement, ()).await;
-            let mode = read.ok().and_then(|read| {
-                let rows = read.into_rows_result().ok()?;
-                rows.maybe_first_row::<(String,)>()
-                    .ok()?
-                    .map(|(mode,)| mode)
-            });
-            let node = node.address.to_string();
-            match (mode.as_deref(), rule) {
-                (Some("periodic"), CommitLog::MustBeSynced) => {
-                    let mode = "periodic".to_owned();
-                    return Err(OpenError::CommitLog { node, mode });
-                }
-                (Some("periodic"), CommitLog::MayBePeriodic) => {
-                    tracing::warn!(node, "acknowledges mail before it is on disk");
-                }
-                (Some(_), _) => {}
-                (None, _) => tracing::warn!(node, "does not say how its commit log is synced"),
-            }
-        }
-        Ok(())
-    }
 }
 
 /// Connects to the nodes of the own data center.
@@ -489,16 +456,32 @@ pub(crate) async fn connect(
         .keyspaces_to_fetch([options.keyspace.clone()])
         .connection_timeout(Duration::from_secs(5))
         .schema_agreement_interval(Duration::from_millis(50))
-        .tcp_nodelay(true);
+        .tcp_nodelay(true)
+        .tls_context(
+            options
+                .encryption
+                .as_ref()
+                .map(|encryption| Arc::clone(&encryption.config)),
+        );
     if let Some(keyspace) = keyspace {
         builder = builder.use_keyspace(keyspace, true);
     }
     if let Some(login) = &options.login {
         builder = builder.user(&login.user, &login.password);
     }
-    builder.build().await.map_err(|source| OpenError::Connect {
-        contact_points: options.contact_points.join(", "),
-        source: source.into(),
+    builder.build().await.map_err(|error| match error {
+        NewSessionError::UseKeyspaceError(UseKeyspaceError::RequestError(error))
+            if is_invalid(&error) =>
+        {
+            OpenError::NoSchema {
+                keyspace: options.keyspace.clone(),
+            }
+        }
+        // Its text has its causes, so they are not shown again.
+        error => OpenError::Connect {
+            contact_points: options.contact_points.join(", "),
+            source: error.to_string().into(),
+        },
     })
 }
 
@@ -526,7 +509,7 @@ async fn prepare(
     Ok(prepared)
 }
 
-/// A table lacks.
+/// The keyspace or a table lacks.
 fn is_invalid(error: &RequestAttemptError) -> bool {
     use scylla::errors::DbError;
     matches!(error, RequestAttemptError::DbError(DbError::Invalid, _))

@@ -5,6 +5,7 @@
 //! |---|---|
 //! | what is in which table? | `schema/*.cql` |
 //! | which CQL is there, how sure is it? | `statements.rs`, `profiles.rs` |
+//! | are writes on disk when they are acknowledged? | `commit_logs.rs` |
 //! | what does a failure of the driver mean? | `error.rs` |
 //! | how long is a change repeated? | `engine.rs` |
 //! | when does an account exist? | `accounts.rs` |
@@ -30,6 +31,7 @@ mod bodies;
 mod breaker;
 mod buckets;
 mod cassandra;
+mod commit_logs;
 mod delivery;
 mod engine;
 mod envelope;
@@ -47,10 +49,12 @@ mod rows;
 mod schema;
 mod spool;
 mod statements;
+mod tls;
 mod together;
 mod turns;
 
-pub use cassandra::Cassandra;
+pub use cassandra::{Cassandra, Figures};
 pub use error::OpenError;
 pub use options::{Clock, CommitLog, Login, Options};
 pub use schema::{Replication, init};
+pub use tls::{Encryption, EncryptionError, EncryptionFiles};

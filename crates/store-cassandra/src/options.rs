@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use cassmail_mail::{NodeId, UnixTime};
 
+use crate::Encryption;
+
 /// How a store is opened.
 #[derive(Clone)]
 pub struct Options {
@@ -18,6 +20,8 @@ pub struct Options {
     pub keyspace: String,
     /// How Cassandra knows us, if it asks.
     pub login: Option<Login>,
+    /// How connections are encrypted, if they are.
+    pub encryption: Option<Encryption>,
     /// What to do when a node acknowledges writes before they are on its disk.
     pub commit_log: CommitLog,
     /// How many requests are under way at once; more wait.
@@ -76,6 +80,7 @@ impl Options {
             data_center: data_center.into(),
             keyspace: keyspace.into(),
             login: None,
+            encryption: None,
             commit_log: CommitLog::default(),
             in_flight: 256,
             remembered: 100_000,

@@ -3,6 +3,7 @@
 //! The handles are made at the start, one for each combination of labels, so that the way of a mail
 //! costs a few additions and no look-up.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use prometheus_client::encoding::text;
@@ -97,6 +98,20 @@ catalogue! {
         "Must stay near zero: does it?";
     store_full: Gauge = "cassmail_store_full",
         "1 when deliveries are refused for lack of room.", "Is there room?";
+    store_degraded: Gauge = "cassmail_store_degraded",
+        "1 when the store goes on with a weaker promise: a data center does not answer, or what was \
+         acknowledged without it is not yet healed.", "Is every data center there?";
+    store_acknowledged_by_fewer_total: Counter = "cassmail_store_acknowledged_by_fewer_total",
+        "Changes that fewer data centers than configured acknowledged (Cassandra).",
+        "What would a second loss cost?";
+    store_waiting_for_healing: Gauge = "cassmail_store_waiting_for_healing",
+        "Partitions that a data center lacks until it is back (Cassandra).",
+        "Is the cluster whole again?";
+    store_periodic_commit_logs: Gauge = "cassmail_store_periodic_commit_logs",
+        "Nodes of Cassandra that acknowledge a write before it is on their disk.",
+        "Does 250 mean on disk?";
+    store_requests_total: Counter = "cassmail_store_requests_total",
+        "Requests that were sent to Cassandra; a batch is one.", "What does a mail cost?";
     log_lines_dropped_total: Counter = "cassmail_log_lines_dropped_total",
         "Lines that were not written because standard error was too slow.", "Are the logs whole?";
     panics_total: Counter = "cassmail_panics_total",
@@ -111,6 +126,19 @@ catalogue! {
         "Files that the process may have open.", "Is the limit right?";
     cpu_seconds_total: ProcessorSeconds = "process_cpu_seconds_total",
         "Processor time of the process.", "What does a mail cost?";
+}
+
+/// What a store on a cluster counts itself: totals since it was opened, and what is now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ClusterFigures {
+    /// Requests that were sent.
+    pub requests: u64,
+    /// Changes that fewer data centers than configured acknowledged.
+    pub acknowledged_by_fewer: u64,
+    /// Partitions that a data center lacks.
+    pub waiting_for_healing: usize,
+    /// Nodes that acknowledge a write before it is on their disk.
+    pub periodic_commit_logs: usize,
 }
 
 /// What is documented of a metric.
@@ -206,6 +234,26 @@ impl Metrics {
     /// Whether deliveries are refused for lack of room.
     pub fn store_full(&self, is_full: bool) {
         self.store_full.set(i64::from(is_full));
+    }
+
+    /// Whether the store goes on with a weaker promise.
+    pub fn store_degraded(&self, is_degraded: bool) {
+        self.store_degraded.set(i64::from(is_degraded));
+    }
+
+    /// What a store on a cluster has counted itself.
+    pub fn store_on_cluster(&self, figures: ClusterFigures) {
+        let total = |counter: &Counter, is: u64| counter.inner().store(is, Ordering::Relaxed);
+        total(&self.store_requests_total, figures.requests);
+        total(
+            &self.store_acknowledged_by_fewer_total,
+            figures.acknowledged_by_fewer,
+        );
+        let count = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
+        self.store_waiting_for_healing
+            .set(count(figures.waiting_for_healing));
+        self.store_periodic_commit_logs
+            .set(count(figures.periodic_commit_logs));
     }
 
     /// The counter of log lines that were not written.

@@ -40,6 +40,12 @@ events! {
     LOGIN_REFUSED = "login.refused";
     /// A verb of the store failed; the chain of causes is in the line.
     STORE_OPERATION_FAILED = "store.operation.failed";
+    /// The store goes on without a data center, or with all of them again.
+    STORE_REACH = "store.reach.changed";
+    /// A node of Cassandra acknowledges mail before it is on its disk.
+    STORE_COMMIT_LOG_PERIODIC = "store.commit-log.periodic";
+    /// A node of Cassandra does not say how its commit log is synced.
+    STORE_COMMIT_LOG_UNKNOWN = "store.commit-log.unknown";
     /// What the store found when it was opened, or mended since.
     STORE_MAINTAINED = "store.maintained";
 }

@@ -18,7 +18,7 @@ pub mod logs;
 pub mod panics;
 mod process;
 
-pub use catalogue::Metrics;
+pub use catalogue::{ClusterFigures, Metrics};
 pub use chain::chain;
 pub use documentation::documentation;
 pub use kind::{Counter, Gauge, ProcessorSeconds, Seconds};

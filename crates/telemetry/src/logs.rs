@@ -16,7 +16,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use tracing_subscriber::filter::{ParseError, Targets};
+use tracing_subscriber::filter::{LevelFilter, ParseError, Targets};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
@@ -48,12 +48,19 @@ pub struct LogGuard {
     writer: Option<JoinHandle<()>>,
 }
 
-/// Reads a level such as `info`, or levels for targets such as `warn,cassmail_net=debug`.
+/// Reads a level such as `info`, or levels for targets such as `warn,cassmail_net=debug`. Of the
+/// driver of Cassandra, which tells of every connection, only warnings are shown unless it is named.
 ///
 /// # Errors
 /// The text is neither.
 pub fn parse_level(text: &str) -> Result<Targets, ParseError> {
-    text.parse()
+    const DRIVER: &str = "scylla";
+    let targets: Targets = text.parse()?;
+    let most = targets.default_level().unwrap_or(LevelFilter::OFF);
+    if targets.iter().any(|(target, _)| target.starts_with(DRIVER)) {
+        return Ok(targets);
+    }
+    Ok(targets.with_target(DRIVER, most.min(LevelFilter::WARN)))
 }
 
 /// Sends the log of the whole process to standard error.
@@ -262,6 +269,15 @@ mod tests {
 
     fn buffer(room: usize) -> Arc<Buffer> {
         Arc::new(Buffer::new(room, Counter::default()))
+    }
+
+    #[test]
+    fn the_driver_is_quiet_unless_it_is_named() {
+        let shown = |level: &str, at| parse_level(level).unwrap().would_enable("scylla", at);
+        assert!(shown("info", &tracing::Level::WARN));
+        assert!(!shown("info", &tracing::Level::INFO));
+        assert!(!shown("error", &tracing::Level::WARN));
+        assert!(shown("info,scylla=debug", &tracing::Level::DEBUG));
     }
 
     /// What is written of the events that `log` makes.

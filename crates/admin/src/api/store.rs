@@ -10,6 +10,8 @@ use axum::routing::post;
 use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 
+use cassmail_telemetry::Metrics;
+
 use super::request::Body;
 use super::{Answer, Api};
 use crate::problem::Problem;
@@ -21,6 +23,9 @@ pub trait StoreKeeper: Send + Sync {
 
     /// Reads everything and verifies it.
     fn check(&self) -> Upkeep<'_>;
+
+    /// Brings what the back-end counts itself into the metrics, before they are shown.
+    fn count(&self, metrics: &Metrics);
 }
 
 /// Upkeep in progress: a report for people, or a sentence that says why there is none.

@@ -15,7 +15,7 @@ use cassmail_office::{
     Administration, Clock, Directory, DirectoryOptions, LocalPartCase, PasswordOptions, Passwords,
 };
 use cassmail_store::{Faulty, MemoryStore, Script, Store};
-use cassmail_telemetry::Metrics;
+use cassmail_telemetry::{ClusterFigures, Metrics};
 use cassmail_wire::Moment;
 use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
@@ -53,6 +53,15 @@ impl StoreKeeper for Keeper {
             lines: vec!["2 segments copied".to_owned()],
         };
         Box::pin(std::future::ready(Ok(report)))
+    }
+
+    fn count(&self, metrics: &Metrics) {
+        metrics.store_on_cluster(ClusterFigures {
+            requests: 7,
+            acknowledged_by_fewer: 3,
+            waiting_for_healing: 2,
+            periodic_commit_logs: 1,
+        });
     }
 
     fn check(&self) -> Upkeep<'_> {
@@ -141,6 +150,7 @@ impl House {
         let readings = Readings {
             store: Arc::clone(&store),
             metrics: Arc::clone(&metrics),
+            keeper: keeper.clone(),
         };
         Self {
             router: administration(office, keeper.clone(), readings),

@@ -49,11 +49,27 @@ async fn figures_are_in_the_format_of_open_metrics() {
 }
 
 #[tokio::test]
+async fn the_figures_have_what_the_back_end_counts_itself() {
+    let house = House::furnished().await;
+    let figures = house.get("/metrics").await.text;
+    for line in [
+        "cassmail_store_requests_total 7\n",
+        "cassmail_store_acknowledged_by_fewer_total 3\n",
+        "cassmail_store_waiting_for_healing 2\n",
+        "cassmail_store_periodic_commit_logs 1\n",
+        "cassmail_store_degraded 0\n",
+    ] {
+        assert!(figures.contains(line), "{line}{figures}");
+    }
+}
+
+#[tokio::test]
 async fn what_is_shown_on_a_port_can_change_nothing() {
     let mut house = House::furnished().await;
     house.router = readings(Readings {
         store: house.store.clone(),
         metrics: house.metrics.clone(),
+        keeper: house.keeper.clone(),
     });
     assert_eq!(house.get("/healthz").await.status, 200);
     assert_eq!(house.get("/v1/domains").await.status, 404);

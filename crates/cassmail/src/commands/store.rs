@@ -1,20 +1,24 @@
-//! `store`: check, backup, salvage.
+//! `store`: init, check, backup, salvage.
 
 use std::path::Path;
 
 use axum::http::Method;
 use cassmail_admin::{Client, Report};
+use cassmail_config::StoreKind;
+use cassmail_store_cassandra::init;
 use cassmail_store_embedded::{Salvaged, salvage};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
 use crate::cli::{Store, Which};
+use crate::cluster;
 use crate::exit::{Failure, Outcome};
 use crate::{place, print, settings};
 
 /// Runs a `store` command.
 pub(crate) fn run(runtime: &Runtime, which: &Which, command: Store) -> Outcome {
     match command {
+        Store::Init => runtime.block_on(make(which)),
         Store::Check => place::with_client(runtime, which, async |client| {
             report(client, "/v1/store/check", &Value::Null).await
         }),
@@ -35,6 +39,30 @@ pub(crate) fn run(runtime: &Runtime, which: &Which, command: Store) -> Outcome {
             Ok(())
         }
     }
+}
+
+/// Makes the keyspace and the tables.
+async fn make(which: &Which) -> Outcome {
+    let loaded = settings::load(which)?;
+    settings::check(&loaded, &which.given())?;
+    let settings = &loaded.settings;
+    if settings.store.kind != StoreKind::Cassandra {
+        return Err(Failure::usage(
+            "store init is for a store on Cassandra, and store.kind is another; the embedded store \
+             makes itself when it is first used",
+        ));
+    }
+    let replication = cluster::replication(settings)?;
+    let options = cluster::options(settings, None)?;
+    init(&options, &replication)
+        .await
+        .map_err(cluster::not_open)?;
+    let keyspace = &settings.cassandra.keyspace;
+    print::data(format!(
+        "the keyspace {keyspace} has its tables, and all nodes agree on them; go on with: cassmail \
+         domain add NAME"
+    ));
+    Ok(())
 }
 
 /// Prints what upkeep found. What is not well ends with 1, for scripts.
