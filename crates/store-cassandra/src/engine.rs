@@ -13,7 +13,7 @@ use scylla::client::PoolSize;
 use scylla::client::session::Session;
 use scylla::client::session_builder::SessionBuilder;
 use scylla::deserialize::row::DeserializeRow;
-use scylla::errors::{ExecutionError, NewSessionError, RequestAttemptError, UseKeyspaceError};
+use scylla::errors::{ExecutionError, RequestAttemptError};
 use scylla::response::query_result::QueryResult;
 use scylla::response::{PagingState, PagingStateResponse};
 use scylla::statement::batch::{Batch, BatchType};
@@ -26,7 +26,7 @@ use crate::error::{OpenError, Verb, Verdict, closing, odd_answer, unread};
 use crate::gate::{Gate, Pass};
 use crate::profiles::{Profile, Profiles};
 use crate::rows::Row;
-use crate::schema::{FILES, VERSION};
+use crate::schema::{FILES, VERSION, checked_name};
 use crate::statements::Cql;
 use crate::{Clock, Options};
 
@@ -76,7 +76,8 @@ pub(crate) struct Deadline(Duration);
 impl Engine {
     /// Connects and prepares all statements, after a look at the schema and at the commit logs.
     pub(crate) async fn open(options: &Options) -> Result<Arc<Self>, OpenError> {
-        let session = connect(options, Some(&options.keyspace)).await?;
+        checked_name(&options.keyspace)?;
+        let session = connect(options).await?;
         let prepared = prepare(&session, options).await?;
         let engine = Self {
             session,
@@ -443,10 +444,7 @@ impl Engine {
 }
 
 /// Connects to the nodes of the own data center.
-pub(crate) async fn connect(
-    options: &Options,
-    keyspace: Option<&str>,
-) -> Result<Session, OpenError> {
+pub(crate) async fn connect(options: &Options) -> Result<Session, OpenError> {
     let connections = std::num::NonZeroUsize::MIN.saturating_add(1);
     let profile = Profiles::new(options).handle(Profile::Write);
     let mut builder = SessionBuilder::new()
@@ -463,25 +461,13 @@ pub(crate) async fn connect(
                 .as_ref()
                 .map(|encryption| Arc::clone(&encryption.config)),
         );
-    if let Some(keyspace) = keyspace {
-        builder = builder.use_keyspace(keyspace, true);
-    }
     if let Some(login) = &options.login {
         builder = builder.user(&login.user, &login.password);
     }
-    builder.build().await.map_err(|error| match error {
-        NewSessionError::UseKeyspaceError(UseKeyspaceError::RequestError(error))
-            if is_invalid(&error) =>
-        {
-            OpenError::NoSchema {
-                keyspace: options.keyspace.clone(),
-            }
-        }
+    builder.build().await.map_err(|error| OpenError::Connect {
+        contact_points: options.contact_points.join(", "),
         // Its text has its causes, so they are not shown again.
-        error => OpenError::Connect {
-            contact_points: options.contact_points.join(", "),
-            source: error.to_string().into(),
-        },
+        source: error.to_string().into(),
     })
 }
 
@@ -491,7 +477,7 @@ async fn prepare(
 ) -> Result<Vec<PreparedStatement>, OpenError> {
     let mut prepared = Vec::with_capacity(Cql::ALL.len());
     for cql in Cql::ALL {
-        let statement = session.prepare(cql.text()).await;
+        let statement = session.prepare(cql.text_in(&options.keyspace)).await;
         let mut statement = statement.map_err(|error| match error {
             scylla::errors::PrepareError::AllAttemptsFailed { ref first_attempt }
                 if is_invalid(first_attempt) =>

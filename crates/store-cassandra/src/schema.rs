@@ -50,7 +50,7 @@ pub struct Replication(pub Vec<(String, u32)>);
 /// Harmless when they are there already, and when two do it at once.
 pub async fn init(options: &Options, replication: &Replication) -> Result<(), OpenError> {
     checked_name(&options.keyspace)?;
-    let session = connect(options, None).await?;
+    let session = connect(options).await?;
     change(&session, &*options.clock, &keyspace(options, replication)?).await?;
     let used = session.use_keyspace(&options.keyspace, true).await;
     used.map_err(OpenError::other("use the keyspace"))?;
@@ -63,7 +63,7 @@ pub async fn init(options: &Options, replication: &Replication) -> Result<(), Op
     }
     let agreed = session.await_schema_agreement().await;
     agreed.map_err(OpenError::other("wait until all nodes agree on the schema"))?;
-    write_version(&session).await
+    write_version(&session, &options.keyspace).await
 }
 
 fn keyspace(options: &Options, replication: &Replication) -> Result<String, OpenError> {
@@ -80,7 +80,7 @@ fn keyspace(options: &Options, replication: &Replication) -> Result<String, Open
 }
 
 /// Names are put into texts here, the only place where they are.
-fn checked_name(name: &str) -> Result<&str, OpenError> {
+pub(crate) fn checked_name(name: &str) -> Result<&str, OpenError> {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
     if name.is_empty() || name.len() > 48 || !name.chars().all(is_plain) {
         return Err(OpenError::BadName(name.to_owned()));
@@ -134,9 +134,9 @@ fn passes(error: &ExecutionError) -> bool {
     Verdict::of(error).may_pass()
 }
 
-async fn write_version(session: &Session) -> Result<(), OpenError> {
+async fn write_version(session: &Session, keyspace: &str) -> Result<(), OpenError> {
     const WRITE: &str = "write the version of the schema";
-    let put = session.prepare(Cql::PutMeta.text()).await;
+    let put = session.prepare(Cql::PutMeta.text_in(keyspace)).await;
     let put = put.map_err(OpenError::other(WRITE))?;
     let version = FILES.len();
     let row = (

@@ -19,7 +19,7 @@ macro_rules! statements {
             /// All of them, in the order of their numbers.
             pub(crate) const ALL: &[Self] = &[$(Self::$name),+];
 
-            /// The text, without a keyspace: that is the session's.
+            /// The text, without a keyspace.
             pub(crate) fn text(self) -> &'static str {
                 match self {
                     $(Self::$name => $text,)+
@@ -149,6 +149,20 @@ statements! {
     PutMeta: Write = "INSERT INTO meta (k, v) VALUES (?, ?) USING TIMESTAMP ?";
 }
 
+impl Cql {
+    /// The text as it is prepared. Cassandra warns of prepared statements that take the keyspace from
+    /// their connection: it may be another by the time that they are prepared again.
+    pub(crate) fn text_in(self, keyspace: &str) -> String {
+        let text = self.text();
+        let before = if text.starts_with("INSERT") {
+            " INTO "
+        } else {
+            " FROM "
+        };
+        text.replacen(before, &format!("{before}\"{keyspace}\"."), 1)
+    }
+}
+
 /// What a change is read back by, in order to repair it into a data center that was away.
 pub(crate) struct Healing {
     pub(crate) read: Cql,
@@ -213,6 +227,19 @@ mod tests {
         }
         for schema in crate::schema::FILES {
             assert!(!has(&words(schema.text), &["COUNTER"]), "{}", schema.name);
+        }
+    }
+
+    #[test]
+    fn every_statement_names_its_keyspace() {
+        let put = Cql::PutDomain.text_in("mail");
+        assert!(put.starts_with("INSERT INTO \"mail\".domain ("), "{put}");
+        for &cql in Cql::ALL {
+            assert_eq!(
+                cql.text_in("mail").matches("\"mail\".").count(),
+                1,
+                "{cql:?}"
+            );
         }
     }
 
