@@ -75,7 +75,7 @@ impl Engine {
     async fn look_at_commit_logs(&self) {
         let state = self.session().get_cluster_state();
         let mut periodic = Vec::new();
-        for node in state.get_nodes_info().iter() {
+        for node in state.get_nodes_info() {
             if !node.is_connected() {
                 continue;
             }

@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use crate::Port;
+use crate::{Keyspace, Port};
 
 /// What differs between the configurations of the tests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -28,9 +28,10 @@ impl Default for Configuration {
 
 impl Configuration {
     /// Writes the file and the certificate; gives the file.
-    pub(crate) fn write(self, folder: &Path, offset: u16) -> PathBuf {
+    pub(crate) fn write(self, folder: &Path, offset: u16, keyspace: Option<&Keyspace>) -> PathBuf {
         let file = folder.join("cassmail.toml");
         let mut text = self.text(folder, offset);
+        text.extend(keyspace.map(Keyspace::configuration));
         if self.certificate {
             text.push_str(&certificate(folder));
         }

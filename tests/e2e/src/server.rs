@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use crate::{Configuration, Deadline, Process, run, settings};
+use crate::{Configuration, Deadline, Keyspace, Process, run, settings};
 
 /// The accounts of development mode, all in example.org.
 pub const ACCOUNTS: [&str; 5] = ["alice", "bob", "carol", "dave", "erin"];
@@ -64,9 +64,12 @@ pub struct Server {
     folder: TempDir,
     offset: u16,
     process: Process,
+    /// Given back when the process has ended: fields are dropped in their order.
+    _keyspace: Option<Keyspace>,
 }
 
-const READY: Duration = Duration::from_secs(30);
+/// On a cluster, the first start makes the tables.
+const READY: Duration = Duration::from_mins(2);
 
 impl Server {
     /// Starts one and waits until it is ready.
@@ -77,18 +80,29 @@ impl Server {
     pub fn start(options: Options) -> Self {
         let folder = tempfile::tempdir().expect("there is room for temporary files");
         let offset = free_offset();
+        let keyspace = Keyspace::take().filter(|_| !options.memory);
         let mut arguments: Vec<String> = ["serve", "--dev", "--port-offset"]
             .map(str::to_owned)
             .into();
-        arguments.extend([offset.to_string(), "--data".into()]);
-        arguments.push(folder.path().join("data").display().to_string());
+        arguments.push(offset.to_string());
+        match &keyspace {
+            Some(keyspace) => {
+                let file = folder.path().join("cluster.toml");
+                std::fs::write(&file, keyspace.configuration()).expect("there is room");
+                arguments.extend(["--config".into(), file.display().to_string()]);
+            }
+            None => {
+                let data = folder.path().join("data");
+                arguments.extend(["--data".into(), data.display().to_string()]);
+            }
+        }
         if options.plaintext {
             arguments.push("--dev-plaintext".into());
         }
         if options.memory {
             arguments.extend(["--store", "memory"].map(str::to_owned));
         }
-        Self::launch(folder, offset, arguments)
+        Self::launch(folder, offset, arguments, keyspace)
     }
 
     /// Starts one as for users, with a configuration file; nobody is there yet.
@@ -99,18 +113,31 @@ impl Server {
     pub fn configured(configuration: &Configuration) -> Self {
         let folder = tempfile::tempdir().expect("there is room for temporary files");
         let offset = free_offset();
-        let file = configuration.write(folder.path(), offset);
-        let arguments = ["serve", "--config", &file.display().to_string()].map(str::to_owned);
-        Self::launch(folder, offset, arguments.into())
+        let keyspace = Keyspace::take();
+        let file = configuration.write(folder.path(), offset, keyspace.as_ref());
+        let file = file.display().to_string();
+        if keyspace.as_ref().is_some_and(|keyspace| keyspace.is_new) {
+            let mut command = settings::command();
+            command.args(["store", "init", "--config", &file]);
+            run(&mut command, b"", READY).well();
+        }
+        let arguments = ["serve", "--config", &file].map(str::to_owned);
+        Self::launch(folder, offset, arguments.into(), keyspace)
     }
 
-    fn launch(folder: TempDir, offset: u16, arguments: Vec<String>) -> Self {
+    fn launch(
+        folder: TempDir,
+        offset: u16,
+        arguments: Vec<String>,
+        keyspace: Option<Keyspace>,
+    ) -> Self {
         let process = launch(&arguments, folder.path());
         let server = Self {
             arguments,
             folder,
             offset,
             process,
+            _keyspace: keyspace,
         };
         server.wait_until_ready();
         server
@@ -247,6 +274,8 @@ fn launch(arguments: &[String], folder: &Path) -> Process {
     let mut command = settings::mortal_command();
     command
         .args(arguments)
+        // A server that is killed leaves its folder there.
+        .env("TMPDIR", folder)
         .stdin(Stdio::null())
         .stdout(append(folder.join("stdout")))
         .stderr(append(folder.join("stderr")));

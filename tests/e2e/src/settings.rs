@@ -44,6 +44,35 @@ pub fn store() -> Option<String> {
     variable("CASSMAIL_STORE")
 }
 
+/// The cluster for `CASSMAIL_STORE=cassandra`.
+#[derive(Debug, Clone)]
+pub struct Cluster {
+    /// `CASSMAIL_CASSANDRA`: nodes of its first data center, with commas between.
+    pub contact_points: Vec<String>,
+    /// `CASSMAIL_CASSANDRA_REPLICATION`: as in the configuration; `{ dc1 = 1 }` if it is not set.
+    pub replication: String,
+}
+
+/// The cluster that the store under test is on, if it is on one.
+///
+/// # Panics
+///
+/// When the store is to be on a cluster and none is named.
+pub fn cluster() -> Option<Cluster> {
+    store().filter(|store| store == "cassandra")?;
+    let points = variable("CASSMAIL_CASSANDRA").expect("CASSMAIL_CASSANDRA names a node");
+    Some(Cluster {
+        contact_points: points.split(',').map(str::to_owned).collect(),
+        replication: variable("CASSMAIL_CASSANDRA_REPLICATION")
+            .unwrap_or_else(|| "{ dc1 = 1 }".to_owned()),
+    })
+}
+
+/// The program that starts and asks clusters, beside the binary under test.
+pub fn xtask() -> PathBuf {
+    beside_the_tests().with_file_name("xtask")
+}
+
 /// Whether the store under test keeps mail when its process ends.
 pub fn store_keeps() -> bool {
     store().is_none_or(|store| store != "memory")
