@@ -30,6 +30,7 @@ pub(super) enum Verb {
     Pause(String),
     Resume(String),
     Up(String),
+    Replace(String),
     Cut(String),
     Heal,
     Nodetool {
@@ -149,6 +150,7 @@ impl Options {
             ("pause", [nodes]) => Verb::Pause((*nodes).to_owned()),
             ("resume", [nodes]) => Verb::Resume((*nodes).to_owned()),
             ("up", [nodes]) => Verb::Up((*nodes).to_owned()),
+            ("replace", [node]) => Verb::Replace((*node).to_owned()),
             ("cut", [nodes]) => Verb::Cut((*nodes).to_owned()),
             ("heal", []) => Verb::Heal,
             ("nodetool", [node, words @ ..]) => Verb::Nodetool {

@@ -10,16 +10,20 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 use rustix::process::Signal;
 
+use super::configuration::{self, Birth};
 use super::deadline::{Look, wait};
 use super::keeper::{self, Owner};
 use super::layout::STORAGE_PORT;
 use super::place::Place;
 use super::process::Process;
 use super::settings::{Logins, Settings};
-use super::{configuration, java, ready};
+use super::{java, ready};
 
 /// A node flushes its commit log and says farewell to the others.
 const STOP: Duration = Duration::from_secs(45);
+
+/// The others take a node for dead after some 20 s; then it fetches its data.
+const REPLACED: Duration = Duration::from_mins(5);
 
 /// After SIGKILL.
 const END: Duration = Duration::from_secs(10);
@@ -83,7 +87,7 @@ impl Cluster {
     fn launch_all(&self, nodes: &[usize]) -> Result<()> {
         keeper::start(&self.place, self.settings.layout, self.owner)?;
         for node in nodes {
-            self.launch(*node)?;
+            self.launch(*node, Birth::Member)?;
         }
         self.wait_until_ready(nodes)
     }
@@ -117,17 +121,17 @@ impl Cluster {
     }
 
     /// Starts one node, with a configuration that is written anew, and does not wait.
-    fn launch(&self, node: usize) -> Result<()> {
+    fn launch(&self, node: usize, birth: Birth) -> Result<()> {
         if self.process(node).is_some() {
             bail!("node {node} runs already");
         }
-        configuration::write(&self.place, &self.settings, node)?;
+        configuration::write(&self.place, &self.settings, node, birth)?;
         let folder = self.place.node(node);
         let log = OpenOptions::new()
             .create(true)
             .append(true)
             .open(folder.log())?;
-        let java = java::node(&self.place, &self.settings, node)?
+        let java = java::node(&self.place, &self.settings, node, birth)?
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log)
@@ -191,13 +195,33 @@ impl Cluster {
             bail!("the cluster is stopped; begin with start");
         }
         for node in nodes {
-            self.launch(*node)?;
+            self.launch(*node, Birth::Member)?;
         }
         ready::wait_for_cql(self, nodes)?;
         if self.is_whole() {
             ready::wait_for_replicas(self, nodes)?;
         }
         Ok(())
+    }
+
+    /// Ends a node, takes all its data away, and starts it in its own place: it serves when it has
+    /// fetched what it has to have.
+    pub(super) fn replace(&self, node: usize) -> Result<()> {
+        if self.process(node).is_some() {
+            self.kill(&[node])?;
+        }
+        wait("a replacement that the others let in", REPLACED, || {
+            let folder = self.place.node(node);
+            fs::remove_dir_all(folder.path()).context("failed to remove the data")?;
+            self.launch(node, Birth::Replacement)?;
+            match ready::wait_for_cql(self, &[node]) {
+                Ok(()) => Ok(Look::Done),
+                // Until they have noticed its end, the others take it for alive, and it gives up.
+                Err(error) if self.process(node).is_none() => Ok(Look::NotYet(error.to_string())),
+                Err(error) => Err(error),
+            }
+        })?;
+        ready::wait_for_replicas(self, &[node])
     }
 
     /// Whether all nodes run and none is cut off.

@@ -75,15 +75,24 @@ const LOGBACK: &str = "\
 </configuration>
 ";
 
+/// How a node comes into its ring.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Birth {
+    /// With the tokens that are its own.
+    Member,
+    /// Without data, in the place of the one that had its address.
+    Replacement,
+}
+
 /// Writes them all. What an earlier start wrote is replaced; data are left alone.
-pub(super) fn write(place: &Place, settings: &Settings, node: usize) -> Result<()> {
+pub(super) fn write(place: &Place, settings: &Settings, node: usize, birth: Birth) -> Result<()> {
     let folder = place.node(node);
     for name in FOLDERS {
         let path = folder.path().join(name);
         fs::create_dir_all(&path).with_context(|| format!("failed to make {}", path.display()))?;
     }
     let files = [
-        ("cassandra.yaml", yaml(place, settings, node)?),
+        ("cassandra.yaml", yaml(place, settings, node, birth)?),
         ("cassandra-rackdc.properties", rack(settings, node)),
         ("logback.xml", LOGBACK.to_owned()),
     ];
@@ -100,10 +109,10 @@ fn rack(settings: &Settings, node: usize) -> String {
     format!("dc=dc{center}\nrack=r{seat}\n")
 }
 
-fn yaml(place: &Place, settings: &Settings, node: usize) -> Result<String> {
+fn yaml(place: &Place, settings: &Settings, node: usize, birth: Birth) -> Result<String> {
     let mut parts = vec![
         COMMON.to_owned(),
-        ring(place.net, settings, node)?,
+        ring(place.net, settings, node, birth)?,
         addresses(place.net, settings, node),
         logins(settings.logins).to_owned(),
         commit_log(settings.sync).to_owned(),
@@ -114,15 +123,20 @@ fn yaml(place: &Place, settings: &Settings, node: usize) -> Result<String> {
     Ok(parts.concat())
 }
 
-/// Every node is a seed: all start at the same moment, and none waits for another.
-fn ring(net: Net, settings: &Settings, node: usize) -> Result<String> {
+/// Every node is a seed: all start at the same moment, and none waits for another. A replacement
+/// takes the tokens of the node that it replaces, and must fetch, which seeds do not.
+fn ring(net: Net, settings: &Settings, node: usize, birth: Birth) -> Result<String> {
     let tokens = settings.layout.tokens_of(node)?;
-    let tokens = joined(tokens.iter());
-    let nodes = settings.layout.nodes();
-    let seeds = joined(nodes.iter().map(|node| net.outer(*node)));
+    let tokens = match birth {
+        Birth::Member => format!("\"{}\"", joined(tokens.iter())),
+        Birth::Replacement => String::new(),
+    };
+    let is_seed = |seed: &usize| birth == Birth::Member || *seed != node;
+    let nodes = settings.layout.nodes().into_iter().filter(is_seed);
+    let seeds = joined(nodes.map(|node| net.outer(node)));
     Ok(format!(
         "num_tokens: {TOKENS_PER_NODE}
-initial_token: \"{tokens}\"
+initial_token: {tokens}
 seed_provider:
   - class_name: org.apache.cassandra.locator.SimpleSeedProvider
     parameters:
@@ -195,7 +209,15 @@ mod tests {
     use super::*;
 
     fn written(settings: &Settings, node: usize) -> String {
-        yaml(&Place::of(Net(0)), settings, node).unwrap()
+        yaml(&Place::of(Net(0)), settings, node, Birth::Member).unwrap()
+    }
+
+    #[test]
+    fn a_replacement_has_no_tokens_and_is_no_seed() {
+        let settings = Settings::new(Layout::Center);
+        let text = yaml(&Place::of(Net(0)), &settings, 2, Birth::Replacement).unwrap();
+        assert!(text.contains("\ninitial_token: \n"));
+        assert!(text.contains("seeds: \"127.0.0.1,127.0.0.3\"\n"));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result};
 
+use super::configuration::Birth;
 use super::place::Place;
 use super::settings::{Jit, Settings};
 use crate::setup::is_there;
@@ -122,7 +123,12 @@ fn release_in(text: &str) -> Option<String> {
 }
 
 /// A node, ready to be spawned in its folder.
-pub(super) fn node(place: &Place, settings: &Settings, node: usize) -> Result<Command> {
+pub(super) fn node(
+    place: &Place,
+    settings: &Settings,
+    node: usize,
+    birth: Birth,
+) -> Result<Command> {
     let folder = place.node(node);
     let at = folder.path().display();
     let heap = settings.heap_mib;
@@ -141,6 +147,12 @@ pub(super) fn node(place: &Place, settings: &Settings, node: usize) -> Result<Co
         .args(classes(place));
     if settings.jit == Jit::C1 {
         java.arg("-XX:TieredStopAtLevel=1");
+    }
+    if birth == Birth::Replacement {
+        // The later one of two wins.
+        let old = place.net.outer(node);
+        java.arg("-Dcassandra.auto_bootstrap=true");
+        java.arg(format!("-Dcassandra.replace_address_first_boot={old}"));
     }
     java.args(&settings.jvm).args(reached());
     java.args(["-cp", &class_path(place)?])

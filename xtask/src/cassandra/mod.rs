@@ -59,6 +59,7 @@ cargo xtask cassandra COMMAND
   stop               end the nodes, keep the data
   wipe               end the nodes, remove the data
   kill|up NODES      end nodes with SIGKILL; start them again and wait; NODES is 2, or 1,3, or dc2
+  replace NODE       take all data of a node away and start it anew in its own place
   pause|resume NODES SIGSTOP and SIGCONT
   cut NODES | heal   separate nodes from the others, both sides alive; join them (2x3)
   nodetool N ARGS    the tool of operators
@@ -116,6 +117,7 @@ fn change_nodes(cluster: &Cluster, verb: &Verb) -> Result<()> {
         Verb::Pause(nodes) => cluster.signal(&select(nodes)?, Signal::STOP),
         Verb::Resume(nodes) => cluster.signal(&select(nodes)?, Signal::CONT),
         Verb::Up(nodes) => cluster.up(&select(nodes)?),
+        Verb::Replace(node) => cluster.replace(cluster.settings.layout.select_one(node)?),
         Verb::Cut(nodes) => cluster.cut(&select(nodes)?),
         Verb::Heal => cluster.cut(&[]),
         _ => bail!("not a command for nodes"),
