@@ -1,14 +1,15 @@
 //! How a setting becomes an option of a crate: each conversion in one place.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use cassmail_config::{BareNewline, Listener, LocalPartCase, Role, Settings, StoreKind};
 use cassmail_mail::{Domain, IdMinter, NodeId};
 use cassmail_net::{CertificateFiles, Certificates, Clock, ServerOptions};
 use cassmail_office::{
-    Administration, Counter, Directory, DirectoryOptions, Intake, IntakeOptions, LoginOptions,
-    Logins, MaildropLock, MaildropOptions, PasswordOptions, Passwords,
+    Administration, Belief, Counter, Directory, DirectoryOptions, Intake, IntakeOptions,
+    LoginOptions, Logins, MaildropLock, MaildropOptions, PasswordOptions, Passwords,
 };
 use cassmail_smtp::server::{AuthOffer, Options as SmtpOptions, StartTlsOffer};
 use cassmail_store::{MemoryStore, Store};
@@ -81,7 +82,11 @@ pub(crate) fn office(
 ) -> Outcome<Office> {
     let store = &opened.store;
     let clock: Arc<dyn cassmail_office::Clock> = Arc::new(OfficeClock(clock.clone()));
-    let directory = Directory::new(Arc::clone(store), directory_options(settings));
+    let directory = Directory::new(
+        Arc::clone(store),
+        Arc::clone(&clock),
+        directory_options(settings),
+    );
     let passwords = Passwords::new(&password_options(settings)).map_err(Failure::configuration)?;
     let passwords = Arc::new(passwords);
     let logins = Logins::new(
@@ -123,8 +128,19 @@ fn directory_options(settings: &Settings) -> DirectoryOptions {
         },
         tag_separator: settings.directory.tag_separator,
         postmaster: settings.identity.postmaster.clone(),
+        belief: match settings.store.kind {
+            StoreKind::Cassandra => BELIEF,
+            StoreKind::Embedded | StoreKind::Memory => Belief::NONE,
+        },
     }
 }
+
+/// On a cluster each look-up is a request. Changes that another node made count as late as this.
+const BELIEF: Belief = Belief {
+    found: Duration::from_secs(30),
+    unknown: Duration::from_secs(5),
+    most: 100_000,
+};
 
 fn password_options(settings: &Settings) -> PasswordOptions {
     let login = &settings.login;
@@ -150,7 +166,7 @@ fn intake_options(settings: &Settings) -> IntakeOptions {
         hostname: crate::settings::hostname(settings).to_string(),
         max_hops: settings.smtp.max_hops as usize,
         // Senders wait for ten minutes (RFC 5321 4.5.3.2.6); a minute is what hasty ones give.
-        patience: std::time::Duration::from_mins(1),
+        patience: Duration::from_mins(1),
     }
 }
 
@@ -162,7 +178,7 @@ fn maildrop_options(settings: &Settings) -> MaildropOptions {
     };
     MaildropOptions {
         lock,
-        patience: std::time::Duration::from_mins(1),
+        patience: Duration::from_mins(1),
     }
 }
 

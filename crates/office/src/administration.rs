@@ -129,7 +129,7 @@ impl Administration {
         }
         let mut entry = existing.unwrap_or_else(|| DomainEntry::new(name));
         entry.postmaster = postmaster.map(|address| self.directory.canonical(&address));
-        Ok(self.store.put_domain(entry).await?)
+        Ok(self.changed(self.store.put_domain(entry).await)?)
     }
 
     /// All domains.
@@ -157,7 +157,7 @@ impl Administration {
         if let Some((address, _)) = left.into_iter().next() {
             return Err(AdministrationError::DomainInUse(name, address));
         }
-        Ok(self.store.remove_domain(name).await?)
+        Ok(self.changed(self.store.remove_domain(name).await)?)
     }
 
     /// Sends mail for addresses of a domain that do not exist to `target`, or refuses it again.
@@ -167,7 +167,7 @@ impl Administration {
             self.served_target(target).await?;
         }
         entry.catch_all = target.map(|target| self.directory.canonical(&target));
-        Ok(self.store.put_domain(entry).await?)
+        Ok(self.changed(self.store.put_domain(entry).await)?)
     }
 
     /// Makes an account.
@@ -185,7 +185,7 @@ impl Administration {
             credentials,
             created_at,
         };
-        match self.store.create_account(new).await {
+        match self.changed(self.store.create_account(new).await) {
             Ok(_id) => Ok(()),
             Err(error) if error.kind() == ErrorKind::Conflict => {
                 Err(AdministrationError::AddressInUse(address))
@@ -207,7 +207,10 @@ impl Administration {
     pub async fn remove_account(&self, address: &Address) -> Outcome<()> {
         let address = self.directory.canonical(address);
         let missing = || AdministrationError::NoSuchAccount(address.clone());
-        missing_is(self.store.remove_account(address.clone()).await, missing)
+        missing_is(
+            self.changed(self.store.remove_account(address.clone()).await),
+            missing,
+        )
     }
 
     /// Changes an account's password.
@@ -223,10 +226,14 @@ impl Administration {
         let account = self.store.account(id).await?;
         let missing = || AdministrationError::NoSuchAccount(address.clone());
         let (profile, _) = account.ok_or_else(missing)?;
-        Ok(self
-            .store
-            .put_profile(id, Profile { state, ..profile })
-            .await?)
+        let put = self.store.put_profile(id, Profile { state, ..profile });
+        Ok(self.changed(put.await)?)
+    }
+
+    /// Behind every change, those of which nobody knows whether they happened too.
+    fn changed<T>(&self, done: Result<T, StoreError>) -> Result<T, StoreError> {
+        self.directory.forget_all();
+        done
     }
 
     /// A page of a domain's accounts, behind `after`.
@@ -270,7 +277,7 @@ impl Administration {
                 return Err(AdministrationError::AliasToItself(address));
             }
         }
-        match self.store.put_alias(address.clone(), targets).await {
+        match self.changed(self.store.put_alias(address.clone(), targets).await) {
             Err(error) if error.kind() == ErrorKind::Conflict => {
                 Err(AdministrationError::AddressInUse(address))
             }
@@ -301,7 +308,10 @@ impl Administration {
     pub async fn remove_alias(&self, address: &Address) -> Outcome<()> {
         let address = self.directory.canonical(address);
         let missing = || AdministrationError::NoSuchAlias(address.clone());
-        missing_is(self.store.remove_alias(address.clone()).await, missing)
+        missing_is(
+            self.changed(self.store.remove_alias(address.clone()).await),
+            missing,
+        )
     }
 
     async fn served(&self, name: &Domain) -> Outcome<DomainEntry> {
@@ -317,7 +327,7 @@ impl Administration {
     }
 
     async fn account(&self, address: &Address) -> Outcome<cassmail_mail::AccountId> {
-        let id = self.directory.account(address).await?;
+        let id = self.directory.account_anew(address).await?;
         id.ok_or_else(|| AdministrationError::NoSuchAccount(address.clone()))
     }
 

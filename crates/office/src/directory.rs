@@ -6,6 +6,9 @@ use std::sync::Arc;
 use cassmail_mail::{AccountId, Address, LocalPart};
 use cassmail_store::{AccountState, AddressEntry, DomainEntry, Store, StoreError};
 
+use crate::clock::Clock;
+use crate::recall::{Belief, Recall};
+
 /// How addresses are looked up.
 #[derive(Debug, Clone)]
 pub struct DirectoryOptions {
@@ -15,6 +18,8 @@ pub struct DirectoryOptions {
     pub tag_separator: Option<char>,
     /// Who gets postmaster's and abuse's mail where the domain names nobody.
     pub postmaster: Option<Address>,
+    /// How long what was looked up is believed.
+    pub belief: Belief,
 }
 
 /// Whether the case of local parts matters (RFC 5321 2.4 leaves it to the host that receives).
@@ -49,13 +54,29 @@ const MAX_ALIAS_DEPTH: usize = 10;
 #[derive(Clone)]
 pub struct Directory {
     store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
     options: DirectoryOptions,
+    recipients: Arc<Recall<Resolution>>,
+    owners: Arc<Recall<Option<AccountId>>>,
 }
 
 impl Directory {
-    /// A directory over the store's data.
-    pub fn new(store: Arc<dyn Store>, options: DirectoryOptions) -> Self {
-        Self { store, options }
+    /// A directory over the store's data. Clones remember the same.
+    pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, options: DirectoryOptions) -> Self {
+        Self {
+            store,
+            clock,
+            recipients: Arc::new(Recall::new(options.belief)),
+            owners: Arc::new(Recall::new(options.belief)),
+            options,
+        }
+    }
+
+    /// Something in the directory was changed, or may have been: what was looked up before is worth
+    /// nothing.
+    pub(crate) fn forget_all(&self) {
+        self.recipients.forget_all();
+        self.owners.forget_all();
     }
 
     /// The form in which an address is kept and compared.
@@ -68,6 +89,18 @@ impl Directory {
 
     /// Who gets mail for an address.
     pub async fn resolve(&self, address: &Address) -> Result<Resolution, StoreError> {
+        let now = self.clock.now();
+        let asked = match self.recipients.recall(address, now) {
+            Ok(answer) => return Ok(answer),
+            Err(asked) => asked,
+        };
+        let answer = self.look_up(address).await?;
+        let is_found = matches!(answer, Resolution::Accounts(_));
+        self.recipients.keep(asked, address, &answer, is_found, now);
+        Ok(answer)
+    }
+
+    async fn look_up(&self, address: &Address) -> Result<Resolution, StoreError> {
         let Some(domain) = self.domain_of(address).await? else {
             return Ok(Resolution::NotLocal);
         };
@@ -112,10 +145,28 @@ impl Directory {
 
     /// The account that a user's name at login means, with its id.
     pub async fn account(&self, address: &Address) -> Result<Option<AccountId>, StoreError> {
-        Ok(match self.store.resolve(self.canonical(address)).await? {
+        let address = self.canonical(address);
+        let now = self.clock.now();
+        let asked = match self.owners.recall(&address, now) {
+            Ok(answer) => return Ok(answer),
+            Err(asked) => asked,
+        };
+        let answer = match self.store.resolve(address.clone()).await? {
             Some(AddressEntry::Account { id, .. }) => Some(id),
             _ => None,
-        })
+        };
+        self.owners
+            .keep(asked, &address, &answer, answer.is_some(), now);
+        Ok(answer)
+    }
+
+    /// The same, when what is remembered has proved wrong.
+    pub(crate) async fn account_anew(
+        &self,
+        address: &Address,
+    ) -> Result<Option<AccountId>, StoreError> {
+        self.owners.forget(&self.canonical(address));
+        self.account(address).await
     }
 
     async fn domain_of(&self, address: &Address) -> Result<Option<DomainEntry>, StoreError> {

@@ -18,6 +18,7 @@ mod intake;
 mod login;
 mod maildrop;
 mod password;
+mod recall;
 mod submission;
 mod trace;
 
@@ -30,3 +31,4 @@ pub use intake::{Intake, IntakeDesk, IntakeOptions};
 pub use login::{LoggedIn, LoginFailure, LoginOptions, Logins};
 pub use maildrop::{Counter, MaildropDesk, MaildropLock, MaildropOptions};
 pub use password::{PasswordError, PasswordOptions, Passwords, is_password_hash};
+pub use recall::Belief;

@@ -118,6 +118,13 @@ impl Logins {
         let Some(id) = self.directory.account(&address).await? else {
             return Ok(None);
         };
+        if let Some((profile, credentials)) = self.store.account(id).await? {
+            return Ok(Some((id, profile, credentials)));
+        }
+        // Another node may have removed it and made another one.
+        let Some(id) = self.directory.account_anew(&address).await? else {
+            return Ok(None);
+        };
         let account = self.store.account(id).await?;
         Ok(account.map(|(profile, credentials)| (id, profile, credentials)))
     }

@@ -12,7 +12,8 @@ use axum::http::{Method, Request, StatusCode, header};
 use cassmail_admin::{Problem, Readings, Report, StoreKeeper, Upkeep, administration};
 use cassmail_mail::UnixTime;
 use cassmail_office::{
-    Administration, Clock, Directory, DirectoryOptions, LocalPartCase, PasswordOptions, Passwords,
+    Administration, Belief, Clock, Directory, DirectoryOptions, LocalPartCase, PasswordOptions,
+    Passwords,
 };
 use cassmail_store::{Faulty, MemoryStore, Script, Store};
 use cassmail_telemetry::{ClusterFigures, Metrics};
@@ -129,8 +130,9 @@ impl House {
             local_part_case: LocalPartCase::Insensitive,
             tag_separator: Some('+'),
             postmaster: None,
+            belief: Belief::NONE,
         };
-        let directory = Directory::new(Arc::clone(&store), options);
+        let directory = Directory::new(Arc::clone(&store), Arc::new(StillClock), options);
         let passwords = PasswordOptions {
             memory_kib: 8,
             iterations: 1,

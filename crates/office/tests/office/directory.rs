@@ -1,6 +1,9 @@
 //! Who receives.
 
+use std::time::Duration;
+
 use cassmail_office::{AdministrationError, Resolution};
+use cassmail_store::AccountState;
 
 use crate::house::{House, address};
 
@@ -185,4 +188,35 @@ async fn a_domain_with_addresses_is_not_removed() {
         resolves_to(&house, "postmaster@also.example").await,
         ["NotLocal"]
     );
+}
+
+#[tokio::test]
+async fn what_another_node_changes_is_seen_as_late_as_answers_are_believed() {
+    let here = House::build().await;
+    let there = House::beside(&here);
+    assert_eq!(resolves_to(&here, "frank@here.example").await, ["Unknown"]);
+    there.settle("frank@here.example").await;
+    assert_eq!(resolves_to(&there, "frank@here.example").await, ["frank"]);
+    assert_eq!(resolves_to(&here, "frank@here.example").await, ["Unknown"]);
+    here.turn(Duration::from_secs(5));
+    assert_eq!(resolves_to(&here, "frank@here.example").await, ["frank"]);
+
+    let bob = address("bob@here.example");
+    assert_eq!(resolves_to(&here, "bob@here.example").await, ["bob"]);
+    there
+        .administration
+        .set_state(&bob, AccountState::Disabled)
+        .await
+        .unwrap();
+    assert_eq!(resolves_to(&here, "bob@here.example").await, ["bob"]);
+    here.turn(Duration::from_secs(30));
+    assert_eq!(resolves_to(&here, "bob@here.example").await, ["Disabled"]);
+}
+
+#[tokio::test]
+async fn what_this_node_changes_is_seen_at_once() {
+    let house = House::build().await;
+    assert_eq!(resolves_to(&house, "frank@here.example").await, ["Unknown"]);
+    house.settle("frank@here.example").await;
+    assert_eq!(resolves_to(&house, "frank@here.example").await, ["frank"]);
 }

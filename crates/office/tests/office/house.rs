@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use cassmail_mail::{Address, IdMinter, NodeId, Secret, UnixTime};
 use cassmail_office::{
-    Administration, Clock, Counter, Directory, DirectoryOptions, Intake, IntakeDesk, IntakeOptions,
-    LocalPartCase, LoginOptions, Logins, MaildropDesk, MaildropLock, MaildropOptions, NewPassword,
-    PasswordOptions, Passwords,
+    Administration, Belief, Clock, Counter, Directory, DirectoryOptions, Intake, IntakeDesk,
+    IntakeOptions, LocalPartCase, LoginOptions, Logins, MaildropDesk, MaildropLock,
+    MaildropOptions, NewPassword, PasswordOptions, Passwords,
 };
 use cassmail_smtp::server::{Options, Session as SmtpSession};
 use cassmail_store::{MemoryStore, Store};
@@ -23,12 +23,14 @@ pub(crate) const PASSWORD: &str = "open sesame";
 /// Stands still; remembers who slept for how long.
 #[derive(Default)]
 pub(crate) struct StillClock {
+    /// What it was turned on by.
+    pub(crate) turned: Mutex<Duration>,
     pub(crate) slept: Mutex<Vec<Duration>>,
 }
 
 impl Clock for StillClock {
     fn now(&self) -> Moment {
-        Moment::default()
+        Moment::default().after(*self.turned.lock().unwrap())
     }
 
     fn wall(&self) -> UnixTime {
@@ -40,6 +42,13 @@ impl Clock for StillClock {
         Box::pin(std::future::ready(()))
     }
 }
+
+/// As on a cluster: every test has to live with it.
+const BELIEF: Belief = Belief {
+    found: Duration::from_secs(30),
+    unknown: Duration::from_secs(5),
+    most: 100,
+};
 
 /// A house that serves `here.example` and `also.example`.
 pub(crate) struct House {
@@ -86,6 +95,16 @@ impl House {
         house
     }
 
+    /// Another node over the same store.
+    pub(crate) fn beside(other: &Self) -> Self {
+        Self::empty(other.store.clone(), MaildropLock::Shared)
+    }
+
+    /// Lets time pass.
+    pub(crate) fn turn(&self, by: Duration) {
+        *self.clock.turned.lock().unwrap() += by;
+    }
+
     fn empty(store: Arc<dyn Store>, lock: MaildropLock) -> Self {
         let clock = Arc::new(StillClock::default());
         let ticking: Arc<dyn Clock> = clock.clone();
@@ -94,8 +113,9 @@ impl House {
             local_part_case: LocalPartCase::Insensitive,
             tag_separator: Some('+'),
             postmaster: None,
+            belief: BELIEF,
         };
-        let directory = Directory::new(store.clone(), options);
+        let directory = Directory::new(store.clone(), ticking.clone(), options);
         let passwords = PasswordOptions {
             memory_kib: 8,
             iterations: 1,
