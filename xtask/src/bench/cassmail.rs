@@ -13,7 +13,7 @@ use anyhow::{Context as _, Result, bail};
 
 use super::clock;
 use super::generator::{Door, PASSWORD, Target, USERS};
-use super::place::{Place, free_port};
+use super::place::{Place, free_ports};
 use super::process::{Process, complete};
 
 /// How long a start, a stop or a command may take.
@@ -26,9 +26,28 @@ pub(super) struct Cassmail {
     configuration: PathBuf,
     output: PathBuf,
     store: String,
-    accounts: Vec<&'static str>,
-    smtp: u16,
-    pop3: u16,
+    accounts: Vec<String>,
+    ports: Ports,
+}
+
+/// Where it listens.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Ports {
+    pub(super) smtp: u16,
+    pub(super) pop3: u16,
+}
+
+/// What is particular to one of several services.
+#[derive(Debug)]
+pub(super) struct Installation<'a> {
+    /// That of its folder.
+    pub(super) name: &'a str,
+    pub(super) store: &'a str,
+    /// The accounts that it makes at its first start.
+    pub(super) accounts: Vec<String>,
+    pub(super) ports: Ports,
+    /// Lines for the end of its configuration.
+    pub(super) more: &'a str,
 }
 
 /// The service while it runs.
@@ -48,23 +67,42 @@ impl Cassmail {
         large: Option<&'static str>,
         more: &str,
     ) -> Result<Self> {
-        let folder = place.folder("cassmail")?;
-        let (smtp, pop3) = (free_port()?, free_port()?);
+        let [smtp, pop3] = free_ports()?;
+        let accounts = USERS.into_iter().chain(large).map(str::to_owned);
+        let installation = Installation {
+            name: "cassmail",
+            store,
+            accounts: accounts.collect(),
+            ports: Ports { smtp, pop3 },
+            more,
+        };
+        Self::install_as(place, installation)
+    }
+
+    /// The same for one of several.
+    pub(super) fn install_as(place: &Place, installation: Installation) -> Result<Self> {
+        let Installation {
+            name,
+            store,
+            accounts,
+            ports,
+            more,
+        } = installation;
+        let folder = place.folder(name)?;
         let configuration = folder.join("cassmail.toml");
         let data = folder.join("data");
         // The embedded store would make it; a store in memory does not, and the admin socket is
         // there.
         DirBuilder::new().mode(0o700).create(&data)?;
-        fs::write(&configuration, configured(&data, smtp, pop3, more))?;
+        fs::write(&configuration, configured(&data, ports, more))?;
         Ok(Self {
             program: place.program("cassmail"),
             configuration,
             // The default log level, as in production: one line for each mail and session.
             output: folder.join("log"),
             store: store.to_owned(),
-            accounts: USERS.into_iter().chain(large).collect(),
-            smtp,
-            pop3,
+            accounts,
+            ports,
         })
     }
 
@@ -88,7 +126,7 @@ impl Cassmail {
         let begin = clock::now();
         let command = self.command(&["serve", "--store", &self.store]);
         let mut process = Process::start("cassmail", command, &self.output)?;
-        while !greets(self.smtp) {
+        while !greets(self.ports.smtp) {
             if let Some(status) = process.ended()? {
                 bail!(
                     "cassmail ended with {status}; it said: {}",
@@ -105,7 +143,7 @@ impl Cassmail {
             port,
             process: process.id(),
         };
-        let (smtp, pop3) = (door(self.smtp), door(self.pop3));
+        let (smtp, pop3) = (door(self.ports.smtp), door(self.ports.pop3));
         Ok(Service {
             process,
             target: Target { smtp, pop3 },
@@ -137,7 +175,8 @@ impl Cassmail {
         Ok(())
     }
 
-    fn run(&self, words: &[&str]) -> Result<()> {
+    /// Runs another command of cassmail with this configuration.
+    pub(super) fn run(&self, words: &[&str]) -> Result<()> {
         let name = format!("cassmail {}", words.join(" "));
         complete(&name, self.command(words), &self.output, PATIENCE)
     }
@@ -166,7 +205,8 @@ impl Service {
     }
 }
 
-fn configured(data: &Path, smtp: u16, pop3: u16, more: &str) -> String {
+fn configured(data: &Path, ports: Ports, more: &str) -> String {
+    let Ports { smtp, pop3 } = ports;
     format!(
         r#"hostname = "bench.example.org"
 data_dir = "{data}"

@@ -134,8 +134,8 @@ impl Rig {
              --ledger {}",
             self.ledger().display()
         );
-        self.generator
-            .visit(service.target.pop3, &words, PATIENCE)?;
+        let pop3 = [service.target.pop3];
+        self.generator.visit(&pop3, &words, PATIENCE)?;
         self.kill(service)?;
         let service = self.start()?;
         let found = self.verify(&service)?;
@@ -174,12 +174,14 @@ impl Rig {
             "--to user{{n}}@example.org --size spec --recipients spec --connections 16 {chunks} \
              {common}"
         );
-        let sending = self.generator.start_delivery(service.target.smtp, &words)?;
+        let smtp = [service.target.smtp];
+        let sending = self.generator.start_delivery(&smtp, &words)?;
         let common = common.replace("--users 5", "--users 3");
         let words = format!(
             "--login user{{n}}@example.org --mode drain --pipeline --connections 3 {common}"
         );
-        let removing = self.generator.start_visits(service.target.pop3, &words)?;
+        let pop3 = [service.target.pop3];
+        let removing = self.generator.start_visits(&pop3, &words)?;
         thread::sleep(Duration::from_millis(self.random.between(50, 1000)));
         self.kill(service)?;
         sending.stop(PATIENCE)?;
@@ -189,9 +191,8 @@ impl Rig {
 
     fn verify(&self, service: &Service) -> Result<Load> {
         let ledger = self.ledger();
-        let found = self
-            .generator
-            .verify(service.target.pop3.port, &ledger, PATIENCE)?;
+        let pop3 = [service.target.pop3];
+        let found = self.generator.verify(&pop3, &ledger, PATIENCE)?;
         let faults = FAULTS.iter().filter(|fault| found.number(fault) > 0);
         let faults: Vec<String> = faults
             .map(|fault| format!("{} {fault}", found.number(fault)))

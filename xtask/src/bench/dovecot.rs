@@ -11,7 +11,7 @@ use anyhow::{Context as _, Result, bail};
 
 use super::clock;
 use super::generator::{Door, PASSWORD, USERS};
-use super::place::{Place, free_port};
+use super::place::{Place, free_ports};
 use super::postfix::OWNER;
 use super::process::Process;
 use crate::command::{command, output};
@@ -40,7 +40,7 @@ impl Dovecot {
         for name in ["run", "state"] {
             place.folder(&format!("dovecot/{name}"))?;
         }
-        let port = free_port()?;
+        let [port] = free_ports()?;
         let configuration = folder.join("dovecot.conf");
         fs::write(&configuration, configured(&folder, mail, port))?;
         let users = USERS.map(|address| format!("{address}:{{PLAIN}}{PASSWORD}::::::\n"));

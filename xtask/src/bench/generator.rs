@@ -66,50 +66,53 @@ impl Generator {
         })
     }
 
-    /// Delivers mails over connections that stay open, pipelined.
-    pub(super) fn deliver(&self, door: Door, words: &str, patience: Duration) -> Result<Load> {
-        self.start_delivery(door, words)?.load(patience)
+    /// Delivers mails over connections that stay open, pipelined; several doors take turns.
+    pub(super) fn deliver(&self, doors: &[Door], words: &str, patience: Duration) -> Result<Load> {
+        self.start_delivery(doors, words)?.load(patience)
     }
 
-    pub(super) fn start_delivery(&self, door: Door, words: &str) -> Result<Running> {
-        let mut command = self.command("smtp", door.port);
+    pub(super) fn start_delivery(&self, doors: &[Door], words: &str) -> Result<Running> {
+        let mut command = self.command("smtp", doors);
         command.arg("--pipeline").args(words.split_whitespace());
-        command.args(["--pid", &door.process.to_string()]);
+        watch(&mut command, doors);
         self.start(command)
     }
 
-    /// Visits mailboxes.
-    pub(super) fn visit(&self, door: Door, words: &str, patience: Duration) -> Result<Load> {
-        self.start_visits(door, words)?.load(patience)
+    /// Visits mailboxes; several doors take turns.
+    pub(super) fn visit(&self, doors: &[Door], words: &str, patience: Duration) -> Result<Load> {
+        self.start_visits(doors, words)?.load(patience)
     }
 
-    pub(super) fn start_visits(&self, door: Door, words: &str) -> Result<Running> {
-        let mut command = self.command("pop3", door.port);
+    pub(super) fn start_visits(&self, doors: &[Door], words: &str) -> Result<Running> {
+        let mut command = self.command("pop3", doors);
         command.args(["--password", PASSWORD]);
         command.args(words.split_whitespace());
-        command.args(["--pid", &door.process.to_string()]);
+        watch(&mut command, doors);
         self.start(command)
     }
 
     /// Opens one mailbox again and again.
     pub(super) fn open(&self, door: Door, words: &str, patience: Duration) -> Result<Load> {
-        let mut command = self.command("mailbox", door.port);
+        let mut command = self.command("mailbox", &[door]);
         command.args(["--password", PASSWORD]);
         command.args(words.split_whitespace());
         self.start(command)?.load(patience)
     }
 
     /// Compares what is there with a ledger; broken promises are in the report, not an error.
-    pub(super) fn verify(&self, port: u16, ledger: &Path, patience: Duration) -> Result<Load> {
-        let mut command = self.command("verify", port);
+    pub(super) fn verify(&self, doors: &[Door], ledger: &Path, patience: Duration) -> Result<Load> {
+        let mut command = self.command("verify", doors);
         command.args(["--password", PASSWORD, "--pipeline", "--ledger"]);
         command.arg(ledger);
         self.start(command)?.report(patience)
     }
 
-    fn command(&self, what: &str, port: u16) -> Command {
+    fn command(&self, what: &str, doors: &[Door]) -> Command {
         let mut command = Command::new(&self.program);
-        command.args([what, "--target", &format!("127.0.0.1:{port}")]);
+        command.arg(what);
+        for door in doors {
+            command.args(["--target", &format!("127.0.0.1:{}", door.port)]);
+        }
         command
     }
 
@@ -120,6 +123,13 @@ impl Generator {
         command.arg("--json").arg(&report);
         let process = Process::start_in_sight("cassmail-bench", command)?;
         Ok(Running { process, report })
+    }
+}
+
+/// The CPU time of all that is behind these doors is that of the server.
+fn watch(command: &mut Command, doors: &[Door]) {
+    for door in doors {
+        command.args(["--pid", &door.process.to_string()]);
     }
 }
 

@@ -60,11 +60,11 @@ pub(super) struct Alone {
 pub(super) fn round(generator: &Generator, target: &Target, amounts: &Amounts) -> Result<Round> {
     let deliver = |words: &str| {
         let words = format!("--to {FIVE} --size 10KiB --connections 32 --idle-wait 60 {words}");
-        generator.deliver(target.smtp, &words, PATIENCE)
+        generator.deliver(&[target.smtp], &words, PATIENCE)
     };
     let visit = |words: &str| {
         let words = format!("--login {FIVE} {words}");
-        generator.visit(target.pop3, &words, PATIENCE)
+        generator.visit(&[target.pop3], &words, PATIENCE)
     };
     // Processes that are started once, pages that are read once and the like are nobody's figures.
     deliver("--count 500")?;
@@ -89,10 +89,10 @@ pub(super) fn round(generator: &Generator, target: &Target, amounts: &Amounts) -
 pub(super) fn poll(generator: &Generator, target: &Target, amounts: &Amounts) -> Result<Load> {
     let visit = |words: &str| {
         let words = format!("--login {FIVE} {words}");
-        generator.visit(target.pop3, &words, PATIENCE)
+        generator.visit(&[target.pop3], &words, PATIENCE)
     };
     let words = format!("--to {FIVE} --size 10KiB --connections 32 --idle-wait 60 --count 500");
-    generator.deliver(target.smtp, &words, PATIENCE)?;
+    generator.deliver(&[target.smtp], &words, PATIENCE)?;
     // The first login of an account computes a hash, the others do not.
     visit("--mode poll --connections 5 --count 100")?;
     let poll = visit(&format!(
@@ -129,7 +129,7 @@ pub(super) fn alone(
         "--to {LARGE} --size 1KiB --connections 32 --count {}",
         amounts.large
     );
-    generator.deliver(service.target.smtp, &words, PATIENCE)?;
+    generator.deliver(&[service.target.smtp], &words, PATIENCE)?;
     let words = format!("--login {LARGE} --repeat 21");
     let large = generator.open(service.target.pop3, &words, PATIENCE)?;
     let all = u64::from(amounts.large) * large.count("sessions");
@@ -169,7 +169,7 @@ pub(super) fn alone(
 /// The most memory that the service has while it takes these mails.
 fn peak_of(generator: &Generator, service: &Service, words: &str) -> Result<(f64, Load)> {
     service.process.forget_peak()?;
-    let load = generator.deliver(service.target.smtp, words, PATIENCE)?;
+    let load = generator.deliver(&[service.target.smtp], words, PATIENCE)?;
     Ok((mebibytes(service.process.peak()?), load))
 }
 

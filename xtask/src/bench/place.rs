@@ -66,8 +66,15 @@ fn open_to_all(path: &Path) -> Result<()> {
     opened.with_context(|| format!("cannot open {}", path.display()))
 }
 
-/// A port of the loopback that nobody uses now.
-pub(super) fn free_port() -> Result<u16> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("no port is free")?;
-    Ok(listener.local_addr()?.port())
+/// Ports of the loopback that nobody uses now.
+pub(super) fn free_ports<const COUNT: usize>() -> Result<[u16; COUNT]> {
+    // All are held until all are known, or one would be found twice.
+    let mut held = Vec::with_capacity(COUNT);
+    let mut ports = [0; COUNT];
+    for port in &mut ports {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("no port is free")?;
+        *port = listener.local_addr()?.port();
+        held.push(listener);
+    }
+    Ok(ports)
 }

@@ -17,7 +17,7 @@ use anyhow::{Context as _, Result, bail};
 use super::cassmail::greets;
 use super::clock;
 use super::generator::{Door, USERS};
-use super::place::{Place, free_port};
+use super::place::{Place, free_ports};
 use super::process::{Process, complete};
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -38,7 +38,7 @@ impl Postfix {
     /// Starts it with its mail in `mail`, a Maildir for each user.
     pub(super) fn start(place: &Place, mail: &Path) -> Result<Self> {
         let folder = place.folder("postfix")?;
-        let port = free_port()?;
+        let [port] = free_ports()?;
         for name in ["configuration", "queue", "data"] {
             place.folder(&format!("postfix/{name}"))?;
         }
