@@ -29,9 +29,12 @@ cargo xtask COMMAND
                      they can be installed; some six minutes
   bench crash [ROUNDS] [HISTORIES]
                      200 rounds of kill -9 and 10 000 simulated power cuts
+  bench cassandra [ROUNDS]
+                     the budgets of the store on Cassandra, on one node; some six minutes
 
-  Both benchmarks take --write (the tables go into docs/benchmarks.md), --json FILE, --dir DIR
-  (where the servers keep their files, /var/tmp), --quick, --no-peers and --store KIND.
+  All benchmarks take --write (the tables go into docs/benchmarks.md), --json FILE, --dir DIR
+  (where the servers keep their files, /var/tmp) and --quick; the first two --no-peers and
+  --store KIND; those with Cassandra --net NET, as the commands of cassandra do.
 ";
 
 /// Neither well nor failed: nothing was tried. The number is that of automake, which other tools
@@ -51,6 +54,7 @@ fn main() -> ExitCode {
         ["setup"] => setup::run(),
         ["bench", "embedded", rest @ ..] => bench::embedded(rest),
         ["bench", "crash", rest @ ..] => bench::crash(rest),
+        ["bench", "cassandra", rest @ ..] => bench::cassandra(rest),
         ["cassandra", rest @ ..] => cassandra::run(rest),
         [] | ["help" | "--help"] => {
             say(HELP);

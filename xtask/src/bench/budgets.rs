@@ -1,4 +1,4 @@
-//! The budgets of the embedded store, and what a figure means for them.
+//! The budgets of the stores, and what a figure means for them.
 //!
 //! A budget is what we want; half-way is what the first version must reach. Figures are CPU time
 //! per operation or ratios to a peer in the same run, since absolute times differ between machines.
@@ -108,6 +108,73 @@ pub(super) const START: Budget = Budget {
     decimals: 1,
 };
 
+pub(super) const CLUSTER_ACCEPT_CPU: Budget = Budget {
+    what: "SMTP accept to 250, 10 KiB, 32 open connections, pipelined: CPU of cassmail per mail",
+    unit: "ms",
+    bound: Bound::AtMost,
+    wanted: 0.20,
+    half_way: None,
+    decimals: 3,
+};
+pub(super) const CLUSTER_WHOLE_CPU: Budget = Budget {
+    what: "the same with Cassandra's: CPU per mail",
+    unit: "ms",
+    bound: Bound::AtMost,
+    wanted: 0.70,
+    half_way: None,
+    decimals: 3,
+};
+// One and some more for what is read again from time to time.
+pub(super) const CLUSTER_ACCEPT_REQUESTS: Budget = Budget {
+    what: "the same: requests to Cassandra per mail",
+    unit: "",
+    bound: Bound::AtMost,
+    wanted: 1.05,
+    half_way: None,
+    decimals: 2,
+};
+// The login, the directory, and the only bucket.
+pub(super) const CLUSTER_POLL_REQUESTS: Budget = Budget {
+    what: "POP3 poll of a new mailbox (connect, login, STAT, UIDL, QUIT): requests per session",
+    unit: "",
+    bound: Bound::AtMost,
+    wanted: 3.05,
+    half_way: None,
+    decimals: 2,
+};
+pub(super) const CLUSTER_RETRIEVE_REQUESTS: Budget = Budget {
+    what: "RETR of all, 10 KiB each: requests per message",
+    unit: "",
+    bound: Bound::AtMost,
+    wanted: 1.05,
+    half_way: None,
+    decimals: 2,
+};
+pub(super) const CLUSTER_REMOVE_REQUESTS: Budget = Budget {
+    what: "what DELE of all adds to that: requests per message",
+    unit: "",
+    bound: Bound::AtMost,
+    wanted: 0.10,
+    half_way: None,
+    decimals: 2,
+};
+pub(super) const CLUSTER_MEMORY_IDLE: Budget = Budget {
+    what: "memory of cassmail, idle, with its connections to Cassandra",
+    unit: "MiB",
+    bound: Bound::AtMost,
+    wanted: 60.0,
+    half_way: None,
+    decimals: 1,
+};
+pub(super) const CLUSTER_MEMORY_LOAD: Budget = Budget {
+    what: "memory of cassmail under all these loads, and while 1000 connections deliver",
+    unit: "MiB",
+    bound: Bound::AtMost,
+    wanted: 150.0,
+    half_way: None,
+    decimals: 1,
+};
+
 /// A budget with what was measured; nothing when a peer was missing.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Line {
@@ -178,6 +245,8 @@ impl Budget {
 
     fn figure(&self, figure: f64) -> String {
         format!("{figure:.*} {}", self.decimals, self.unit)
+            .trim_end()
+            .to_owned()
     }
 }
 

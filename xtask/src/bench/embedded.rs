@@ -13,7 +13,7 @@ use super::measure::{self, Alone, Amounts, LARGE, Round};
 use super::options::Options;
 use super::peers::Peers;
 use super::place::Place;
-use super::report::{Table, write_json, write_section};
+use super::report::{Table, median, write_json, write_section};
 use crate::command::say;
 
 const WHOLE: Amounts = Amounts {
@@ -182,12 +182,6 @@ fn delivered(round: &Round) -> f64 {
     round.accept.rate_to_idle().unwrap_or(acknowledged)
 }
 
-fn median(figures: impl Iterator<Item = f64>) -> Option<f64> {
-    let mut figures: Vec<f64> = figures.collect();
-    figures.sort_by(f64::total_cmp);
-    figures.get(figures.len() / 2).copied()
-}
-
 fn tables(
     lines: &[Line],
     figures: &Figures,
@@ -284,15 +278,4 @@ fn memory(load: &Load) -> f64 {
     let server = &load.0["server"];
     let octets = server["pss_peak_bytes"].as_f64();
     octets.or(server["rss_peak_bytes"].as_f64()).unwrap_or(0.0) / 1_048_576.0
-}
-
-#[cfg(test)]
-mod tests {
-    use super::median;
-
-    #[test]
-    fn one_odd_round_does_not_move_the_median() {
-        assert_eq!(median([2.0, 900.0, 1.0].into_iter()), Some(2.0));
-        assert_eq!(median(std::iter::empty()), None);
-    }
 }

@@ -1,8 +1,10 @@
 //! Benchmarks and long crash tests; each prints its verdict.
 
 mod budgets;
+mod cassandra;
 mod cassmail;
 mod clock;
+mod cluster;
 mod crash;
 mod dovecot;
 mod embedded;
@@ -23,6 +25,11 @@ use options::Options;
 /// The budgets of the embedded store.
 pub(crate) fn embedded(words: &[&str]) -> Result<()> {
     embedded::run(&Options::parse(words)?.at_most(1)?)
+}
+
+/// The budgets of the store on Cassandra.
+pub(crate) fn cassandra(words: &[&str]) -> Result<()> {
+    cassandra::run(&Options::parse(words)?.at_most(1)?)
 }
 
 /// The long forms of the crash tests.

@@ -1,4 +1,4 @@
-//! What may follow `bench embedded` and `bench crash`.
+//! What may follow `bench embedded` and the others.
 
 use std::path::PathBuf;
 
@@ -21,6 +21,8 @@ pub(super) struct Options {
     pub(super) peers: bool,
     /// A small run, for trying this program.
     pub(super) quick: bool,
+    /// The addresses of the cluster of Cassandra, if one is used: 127.0.NET.x.
+    pub(super) net: u8,
 }
 
 impl Options {
@@ -35,6 +37,7 @@ impl Options {
             store: "embedded".into(),
             peers: true,
             quick: false,
+            net: 0,
         };
         let mut words = words.iter();
         while let Some(word) = words.next() {
@@ -45,6 +48,7 @@ impl Options {
             match *word {
                 "--dir" => options.folder = value()?.into(),
                 "--json" => options.json = Some(value()?.into()),
+                "--net" => options.net = value()?.parse().context("--net is a number up to 255")?,
                 "--store" => value()?.clone_into(&mut options.store),
                 "--write" => options.write = true,
                 "--no-peers" => options.peers = false,

@@ -112,6 +112,13 @@ impl Process {
             .with_context(|| format!("cannot set the high-water mark of {}", self.name))
     }
 
+    /// The CPU time that it has used so far. proc(5), stat.
+    pub(super) fn cpu(&self) -> Result<Duration> {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.id()));
+        let stat = stat.with_context(|| format!("cannot see {}", self.name))?;
+        cpu_in(&stat).with_context(|| format!("{} has no CPU time", self.name))
+    }
+
     fn status(&self, field: &str) -> Result<u64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.id()));
         let status = status.with_context(|| format!("cannot see {}", self.name))?;
@@ -127,6 +134,19 @@ impl Drop for Process {
         // It may have ended long ago, and here nobody could be told of anything else.
         let _: Result<()> = self.kill();
     }
+}
+
+/// User and system time, in /proc counted in hundredths of a second.
+pub(super) fn cpu_in(stat: &str) -> Option<Duration> {
+    const MILLISECONDS_OF_A_TICK: u64 = 10;
+    // The second field is a name, which may have spaces and brackets; utime is the 14th.
+    let (_, fields) = stat.rsplit_once(')')?;
+    let mut fields = fields.split_ascii_whitespace().skip(11);
+    let user: u64 = fields.next()?.parse().ok()?;
+    let system: u64 = fields.next()?.parse().ok()?;
+    Some(Duration::from_millis(
+        (user + system) * MILLISECONDS_OF_A_TICK,
+    ))
 }
 
 fn append_to(path: &Path) -> Result<File> {
@@ -156,7 +176,14 @@ mod tests {
     use std::process::Command;
     use std::time::Duration;
 
-    use super::{Process, complete};
+    use super::{Process, complete, cpu_in};
+
+    #[test]
+    fn cpu_time_is_found_behind_a_name_with_spaces() {
+        let stat = "7 (a) b (c) S 1 7 7 0 -1 4194304 1 0 0 0 150 50 9 9 20 0 1 0 5";
+        assert_eq!(cpu_in(stat), Some(Duration::from_secs(2)));
+        assert_eq!(cpu_in("7 (a) S"), None);
+    }
 
     #[test]
     fn a_process_that_does_not_end_in_time_is_killed() {

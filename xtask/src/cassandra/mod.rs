@@ -23,6 +23,7 @@ mod selftest;
 mod settings;
 mod status;
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
@@ -34,6 +35,7 @@ use cluster::Cluster;
 use cql::{Connection, Rows};
 use deadline::Stopwatch;
 use keeper::Owner;
+use layout::Net;
 use place::Place;
 use settings::Settings;
 use status::Form;
@@ -88,6 +90,28 @@ pub(crate) fn run(words: &[&str]) -> Result<()> {
         Verb::Cql { node, level, text } => type_cql(&place, &node, &level, &text),
         verb => change(&place, verb, asked.form),
     }
+}
+
+/// A node as those see it who use the cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Node {
+    /// Where it speaks CQL.
+    pub(crate) address: SocketAddr,
+    pub(crate) center: String,
+    /// None while it does not run.
+    pub(crate) process: Option<u32>,
+}
+
+/// The nodes of a cluster, the first one first.
+pub(crate) fn nodes(net: u8) -> Result<Vec<Node>> {
+    let cluster = Cluster::open(Place::of(Net(net)))?;
+    let layout = cluster.settings.layout;
+    let node = |node| Node {
+        address: cluster.place.net.cql(node),
+        center: format!("dc{}", layout.center_of(node)),
+        process: cluster.process(node).map(|process| process.id),
+    };
+    Ok(layout.nodes().into_iter().map(node).collect())
 }
 
 /// What changes a cluster is done one after the other.
