@@ -15,8 +15,8 @@ use std::sync::Arc;
 
 use cassmail_mail::{AccountId, Address, Domain, LocalPart};
 use cassmail_store::{
-    AccountState, Accounts, AddressEntry, Credentials, DomainEntry, ErrorKind, NewAccount, Profile,
-    StoreError, StoreResult, Work,
+    AccountState, Accounts, AddressEntry, Adoption, Credentials, DomainEntry, ErrorKind,
+    NewAccount, Profile, StoreError, StoreResult, Work,
 };
 use futures_util::future::try_join;
 
@@ -249,28 +249,138 @@ impl Core {
     async fn create(self: &Arc<Self>, verb: Verb, new: NewAccount) -> StoreResult<AccountId> {
         let place = self.place(verb, &new.address).await?;
         match place.entry {
-            Some(AddressEntry::Account { id, .. }) => return self.repeat_of(verb, id, &new).await,
+            Some(AddressEntry::Account { id, .. }) => {
+                return self.repeat_of(verb, id, &new.credentials).await;
+            }
             Some(AddressEntry::Alias { .. }) => return Err(conflict(verb)),
             Some(AddressEntry::Removed { .. }) | None => {}
         }
         let generation = place.entry.as_ref().map_or(0, AddressEntry::generation) + 1;
-        let id = AccountId::of(&new.address, generation);
-        let before = self.kept(verb, id).await?;
         let profile = Profile {
             address: new.address.clone(),
             state: AccountState::Enabled,
             created_at: new.created_at,
         };
+        let id = self
+            .begin_life(
+                verb,
+                &new.address,
+                &place,
+                generation,
+                (&profile, &new.credentials),
+            )
+            .await?;
+        self.repeat_of(verb, id, &new.credentials).await
+    }
+
+    /// The order of durable steps in which an account is made.
+    async fn begin_life(
+        self: &Arc<Self>,
+        verb: Verb,
+        address: &Address,
+        place: &Place,
+        generation: u64,
+        (profile, credentials): (&Profile, &Credentials),
+    ) -> StoreResult<AccountId> {
+        let id = AccountId::of(address, generation);
+        let before = self.kept(verb, id).await?;
         let profile = (profile.encode(), self.later_than(before.profile_at));
-        let credentials = new.credentials.encode();
+        let credentials = credentials.encode();
         let credentials = (credentials, self.later_than(before.credentials_at));
         self.put_life(verb, id, Life::Born).await?;
         let account = self.put_account(verb, id, Some(profile), Some(credentials));
         try_join(self.open_first_bucket(verb, id), account).await?;
         let entry = (AddressEntry::Account { id, generation }, Fallback::Refused);
-        self.change_place(verb, &new.address, &place, entry).await?;
+        self.change_place(verb, address, place, entry).await?;
         let _ = self.put_life(verb, id, Life::Settled).await;
-        self.repeat_of(verb, id, &new).await
+        Ok(id)
+    }
+
+    /// Makes an address what it was in another store.
+    async fn adopt(
+        self: &Arc<Self>,
+        verb: Verb,
+        address: &Address,
+        adoption: Adoption,
+    ) -> StoreResult<()> {
+        let place = self.place(verb, address).await?;
+        let becomes = adoption.over(address, place.entry.as_ref());
+        let becomes = becomes.map_err(|kind| StoreError::new(kind, verb))?;
+        match (adoption, becomes) {
+            (
+                Adoption::Account {
+                    generation,
+                    profile,
+                    credentials,
+                },
+                Some(_),
+            ) => {
+                let account = (&profile, &credentials);
+                let begun = self.begin_life(verb, address, &place, generation, account);
+                let id = begun.await?;
+                self.repeat_of(verb, id, &credentials).await.map(drop)
+            }
+            (
+                Adoption::Account {
+                    generation,
+                    profile,
+                    credentials,
+                },
+                None,
+            ) => {
+                let id = AccountId::of(address, generation);
+                self.repeat_of(verb, id, &credentials).await?;
+                self.put_profile(verb, id, &profile).await
+            }
+            (_, Some(entry)) => {
+                let entry = (entry, Fallback::Refused);
+                self.change_place(verb, address, &place, entry).await
+            }
+            (_, None) => Ok(()),
+        }
+    }
+
+    async fn put_profile(&self, verb: Verb, id: AccountId, profile: &Profile) -> StoreResult<()> {
+        let kept = self.living(verb, id).await?.ok_or_else(|| missing(verb))?;
+        let cell = Some((profile.encode(), self.later_than(kept.profile_at)));
+        self.put_account(verb, id, cell, None).await
+    }
+
+    /// A page of the table of addresses. Tokens may be shared: what has that of `after` and stands
+    /// before it was on the last page.
+    async fn records(
+        &self,
+        verb: Verb,
+        after: Option<Address>,
+        limit: usize,
+    ) -> StoreResult<Vec<(Address, AddressEntry)>> {
+        type Cells = (String, String, Option<Vec<u8>>);
+        let most = i32::try_from(limit).unwrap_or(i32::MAX);
+        let read = match &after {
+            None => self
+                .engine
+                .read::<Cells>(verb, Cql::FirstRecords, row![most]),
+            Some(after) => {
+                let (domain, local) = (after.domain().as_str(), after.local().as_str());
+                let key = row![domain, local, most.saturating_add(1)];
+                self.engine.read::<Cells>(verb, Cql::NextRecords, key)
+            }
+        };
+        let mut records = Vec::new();
+        for (domain, local, entry) in read.await? {
+            let Some(entry) = entry else { continue };
+            let local = LocalPart::from_name(&local).map_err(|error| corrupt(verb, error))?;
+            let domain = domain.parse().map_err(|error| corrupt(verb, error))?;
+            let address = Address::new(local, domain);
+            let entry = AddressEntry::decode(&entry).map_err(|error| corrupt(verb, error))?;
+            if Some(&address) == after.as_ref() {
+                records.clear();
+                continue;
+            }
+            records.push((address, entry));
+        }
+        records.truncate(limit);
+        Ok(records)
     }
 
     /// An account that is there already is the answer to its own maker only. Of two that were made
@@ -279,12 +389,10 @@ impl Core {
         &self,
         verb: Verb,
         id: AccountId,
-        new: &NewAccount,
+        credentials: &Credentials,
     ) -> StoreResult<AccountId> {
         let kept = self.kept(verb, id).await?;
-        let own = kept
-            .account
-            .is_some_and(|(_, found)| found == new.credentials);
+        let own = kept.account.is_some_and(|(_, found)| found == *credentials);
         own.then_some(id).ok_or_else(|| conflict(verb))
     }
 
@@ -522,9 +630,7 @@ impl Accounts for Cassandra {
     fn put_profile(&self, id: AccountId, profile: Profile) -> Work<'_, ()> {
         const VERB: Verb = "put the profile";
         self.core.carry_out(VERB, move |core| async move {
-            let kept = core.living(VERB, id).await?.ok_or_else(|| missing(VERB))?;
-            let cell = Some((profile.encode(), core.later_than(kept.profile_at)));
-            core.put_account(VERB, id, cell, None).await
+            core.put_profile(VERB, id, &profile).await
         })
     }
 
@@ -555,6 +661,25 @@ impl Accounts for Cassandra {
             let entry = AddressEntry::Removed { generation };
             core.change_place(VERB, &address, &place, (entry, Fallback::Allowed))
                 .await
+        })
+    }
+
+    fn records(
+        &self,
+        after: Option<Address>,
+        limit: usize,
+    ) -> Work<'_, Vec<(Address, AddressEntry)>> {
+        const VERB: Verb = "list the address records";
+        Box::pin(async move {
+            let _pass = self.core.engine.enter(VERB)?;
+            self.core.records(VERB, after, limit).await
+        })
+    }
+
+    fn adopt(&self, address: Address, adoption: Adoption) -> Work<'_, ()> {
+        const VERB: Verb = "adopt the address";
+        self.core.carry_out(VERB, move |core| async move {
+            core.adopt(VERB, &address, adoption).await
         })
     }
 }

@@ -43,6 +43,11 @@ statements! {
     /// The whole entry is one cell, so that two writers never mix.
     PutAddress: Write =
         "INSERT INTO address (domain, local, entry) VALUES (?, ?, ?) USING TIMESTAMP ?";
+    /// The first page of all records, in the order of their tokens.
+    FirstRecords: Read = "SELECT domain, local, entry FROM address LIMIT ?";
+    /// The next one: from the token of the last on, since others may have the same.
+    NextRecords: Read = "SELECT domain, local, entry FROM address \
+        WHERE token(domain, local) >= token(?, ?) LIMIT ?";
     /// A page of names of one shard; the truth about each is read from its address row.
     ReadNames: Read = "SELECT local, kind FROM address_by_domain \
         WHERE domain = ? AND shard = ? AND local > ? LIMIT ?";

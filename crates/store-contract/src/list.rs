@@ -35,6 +35,25 @@ macro_rules! contract_tests {
                 removing_an_alias_at_an_account_is_missing,
                 many_aliases_put_at_once_are_all_there,
             ]);
+            $crate::tests_of!($subject, adoption: [
+                pages_of_records_join_and_have_every_address_once,
+                records_of_removed_addresses_and_domains_are_listed,
+                an_adopted_account_is_what_it_was,
+                an_adopted_account_starts_empty_and_gets_mail,
+                an_adopted_alias_is_an_alias,
+                an_adopted_removal_is_the_last_life,
+                adopting_again_changes_nothing,
+                adopting_again_brings_the_state_of_the_account,
+                adopting_an_account_with_other_credentials_is_a_conflict,
+                adopting_another_life_of_an_account_is_a_conflict,
+                adopting_over_what_is_in_use_is_a_conflict,
+                a_life_that_is_over_is_not_adopted_again,
+                generations_never_fall_by_an_adoption,
+                an_adopted_account_can_be_removed,
+                many_addresses_adopted_at_once_are_all_there,
+                a_cancelled_adoption_can_be_repeated,
+                what_was_adopted_survives_a_crash,
+            ]);
             $crate::tests_of!($subject, accounts: [
                 a_new_account_is_enabled_and_empty,
                 an_account_id_is_made_of_address_and_generation,

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use cassmail_mail::{AccountId, Address, Domain, LocalPart};
 use cassmail_store::{
-    AccountState, Accounts, AddressEntry, Credentials, DomainEntry, NewAccount, Profile,
+    AccountState, Accounts, AddressEntry, Adoption, Credentials, DomainEntry, NewAccount, Profile,
     RecordError, StoreResult, Work,
 };
 
@@ -189,6 +189,29 @@ impl Accounts for Embedded {
             Ok(())
         })
     }
+
+    fn records(
+        &self,
+        after: Option<Address>,
+        limit: usize,
+    ) -> Work<'_, Vec<(Address, AddressEntry)>> {
+        const VERB: Verb = "list the address records";
+        Box::pin(async move {
+            let after = after.map(|after| address_key(&after).1);
+            let decode = |key: &[u8], value: &[u8]| {
+                let entry = AddressEntry::decode(value).ok()?;
+                Some(Some((address_of(key)?, entry)))
+            };
+            let all = (Space::Address, &[][..]);
+            self.read_all(VERB, all, after.as_deref(), decode, limit)
+        })
+    }
+
+    fn adopt(&self, address: Address, adoption: Adoption) -> Work<'_, ()> {
+        self.change_row("adopt the address", move |group| {
+            adopt(group, &address, &adoption)
+        })
+    }
 }
 
 fn entry(group: &Group<'_>, address: &Address) -> Result<Option<AddressEntry>, Refusal> {
@@ -232,6 +255,37 @@ fn create_account(group: &mut Group<'_>, new: NewAccount) -> Result<AccountId, R
     let key = account_key(Space::Credentials, id);
     group.draft.put(key, credentials);
     Ok(id)
+}
+
+/// All of it in one step, so a crash leaves all or nothing.
+fn adopt(group: &mut Group<'_>, address: &Address, adoption: &Adoption) -> Result<(), Refusal> {
+    let here = entry(group, address)?;
+    let becomes = adoption.over(address, here.as_ref());
+    let becomes = becomes.map_err(|_| Refusal::CONFLICT)?;
+    if let Adoption::Account {
+        generation,
+        profile,
+        credentials,
+    } = adoption
+    {
+        let id = AccountId::of(address, *generation);
+        let credentials = credentials.encode();
+        let key = account_key(Space::Credentials, id);
+        if group
+            .draft
+            .get(&key)?
+            .is_some_and(|there| there != credentials)
+        {
+            return Err(Refusal::CONFLICT);
+        }
+        group.draft.put(key, credentials);
+        let key = account_key(Space::Profile, id);
+        group.draft.put(key, profile.encode());
+    }
+    if let Some(entry) = becomes {
+        group.draft.put(address_key(address), entry.encode());
+    }
+    Ok(())
 }
 
 /// Without its profile an account has no mail; its rows go in the background.

@@ -3,6 +3,7 @@
 use cassmail_mail::{AccountId, Address, Domain, LocalPart, UnixTime};
 
 use crate::Work;
+use crate::adoption::Adoption;
 use crate::record::{AddressEntry, Credentials, DomainEntry, Profile};
 
 /// An account to be made.
@@ -94,4 +95,24 @@ pub trait Accounts: Send + Sync {
     /// *Promise*: durable with the answer. *Retry*: `Missing`. *Errors*: `Missing` when the address
     /// is no alias. *Cancel*: it may have happened.
     fn remove_alias(&self, address: Address) -> Work<'_, ()>;
+
+    /// The records of all addresses, of removed ones and of those of domains that are not served
+    /// too, behind `after`, at most `limit`: for moving a store.
+    ///
+    /// *Promise*: pages that join (each behind the last address of the one before, until one is
+    /// empty) have every record that was there all the time, once, in an order of the store's own.
+    fn records(
+        &self,
+        after: Option<Address>,
+        limit: usize,
+    ) -> Work<'_, Vec<(Address, AddressEntry)>>;
+
+    /// Makes an address what it was in another store: an account in its n-th life, with an empty
+    /// maildrop if it was not here; an alias; or what an account left.
+    ///
+    /// *Promise*: durable with the answer; an account has this profile and these credentials, and
+    /// generations never fall. *Retry*: harmless. *Crash*: all of it or nothing. *Errors*:
+    /// `Conflict` when the address is in use here in another way (another life, other credentials,
+    /// other targets), or when that life is over here. *Cancel*: it may have happened.
+    fn adopt(&self, address: Address, adoption: Adoption) -> Work<'_, ()>;
 }

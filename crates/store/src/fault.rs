@@ -12,8 +12,8 @@ use cassmail_mail::{
 use tokio::sync::{Semaphore, watch};
 
 use crate::{
-    Accounts, AddressEntry, BodyReader, Credentials, DomainEntry, ErrorKind, Health, Maildrops,
-    MessageWriter, NewAccount, Patience, Profile, Reason, Store, StoreError, Work,
+    Accounts, AddressEntry, Adoption, BodyReader, Credentials, DomainEntry, ErrorKind, Health,
+    Maildrops, MessageWriter, NewAccount, Patience, Profile, Reason, Store, StoreError, Work,
 };
 
 /// A store around another one that follows a [`Script`].
@@ -102,6 +102,8 @@ pub enum Verb {
     PutProfile,
     PutAlias,
     RemoveAlias,
+    Records,
+    Adopt,
     Begin,
     Write,
     Commit,
@@ -247,6 +249,8 @@ impl Verb {
             Self::PutProfile => "put the profile",
             Self::PutAlias => "put the alias",
             Self::RemoveAlias => "remove the alias",
+            Self::Records => "list the address records",
+            Self::Adopt => "adopt the address",
             Self::Begin => "begin a message",
             Self::Write => "write a piece",
             Self::Commit => "commit the message",
@@ -397,6 +401,18 @@ impl Accounts for Faulty {
 
     fn remove_alias(&self, address: Address) -> Work<'_, ()> {
         self.run(Verb::RemoveAlias, self.inner.remove_alias(address))
+    }
+
+    fn records(
+        &self,
+        after: Option<Address>,
+        limit: usize,
+    ) -> Work<'_, Vec<(Address, AddressEntry)>> {
+        self.run(Verb::Records, self.inner.records(after, limit))
+    }
+
+    fn adopt(&self, address: Address, adoption: Adoption) -> Work<'_, ()> {
+        self.run(Verb::Adopt, self.inner.adopt(address, adoption))
     }
 }
 

@@ -15,6 +15,7 @@
 //! [`Faulty`].
 
 mod accounts;
+mod adoption;
 mod delivered;
 mod error;
 mod fault;
@@ -24,6 +25,7 @@ mod memory;
 mod record;
 
 pub use accounts::{Accounts, NewAccount};
+pub use adoption::Adoption;
 pub use delivered::{AsDelivered, delivered_size};
 pub use error::{ErrorKind, Reason, StoreError, StoreResult, Work};
 pub use fault::{At, Fault, Faulty, Gate, Script, Side, Verb};

@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
+use std::ops::Bound;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,9 +16,9 @@ use cassmail_mail::{
 };
 
 use crate::{
-    AccountState, Accounts, AddressEntry, AsDelivered, BodyReader, Credentials, DomainEntry,
-    ErrorKind, Health, Maildrops, MessageWriter, NewAccount, Patience, Profile, Reason, Store,
-    StoreError, StoreResult, Work, delivered_size,
+    AccountState, Accounts, AddressEntry, Adoption, AsDelivered, BodyReader, Credentials,
+    DomainEntry, ErrorKind, Health, Maildrops, MessageWriter, NewAccount, Patience, Profile,
+    Reason, Store, StoreError, StoreResult, Work, delivered_size,
 };
 
 /// A reader never gives out more at once.
@@ -252,6 +253,25 @@ impl Accounts for MemoryStore {
             Ok(())
         })
     }
+
+    fn records(
+        &self,
+        after: Option<Address>,
+        limit: usize,
+    ) -> Work<'_, Vec<(Address, AddressEntry)>> {
+        self.verb("list the address records", move |kept| {
+            let behind = after.map_or(Bound::Unbounded, Bound::Excluded);
+            let page = kept.addresses.range((behind, Bound::Unbounded));
+            let owned = page.map(|(address, entry)| (address.clone(), entry.clone()));
+            Ok(owned.take(limit).collect())
+        })
+    }
+
+    fn adopt(&self, address: Address, adoption: Adoption) -> Work<'_, ()> {
+        self.verb("adopt the address", move |kept| {
+            kept.adopt(address, adoption)
+        })
+    }
 }
 
 impl Kept {
@@ -283,6 +303,27 @@ impl Kept {
         };
         self.accounts.insert(id, (profile, new.credentials));
         Ok(id)
+    }
+
+    fn adopt(&mut self, address: Address, adoption: Adoption) -> Result<(), ErrorKind> {
+        let becomes = adoption.over(&address, self.addresses.get(&address))?;
+        if let Adoption::Account {
+            generation,
+            profile,
+            credentials,
+        } = adoption
+        {
+            let id = AccountId::of(&address, generation);
+            let there = self.accounts.get(&id);
+            if there.is_some_and(|(_, there)| *there != credentials) {
+                return Err(ErrorKind::Conflict);
+            }
+            self.accounts.insert(id, (profile, credentials));
+        }
+        if let Some(entry) = becomes {
+            self.addresses.insert(address, entry);
+        }
+        Ok(())
     }
 
     fn remove_account(&mut self, address: &Address) -> Result<(), ErrorKind> {

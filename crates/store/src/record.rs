@@ -92,6 +92,16 @@ impl AddressEntry {
         }
     }
 
+    /// The same, in a life that is at least this one; an account keeps its own.
+    pub(crate) fn raise_generation(&mut self, to: u64) {
+        match self {
+            Self::Account { .. } => {}
+            Self::Alias { generation, .. } | Self::Removed { generation } => {
+                *generation = to.max(*generation);
+            }
+        }
+    }
+
     /// Whether mail to it goes anywhere.
     pub fn is_in_use(&self) -> bool {
         !matches!(self, Self::Removed { .. })
