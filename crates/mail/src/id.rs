@@ -67,6 +67,24 @@ impl MessageId {
         })
     }
 
+    /// The id of a copy of this message that only one account has: minted at the same time, and
+    /// always the same one.
+    #[must_use]
+    pub fn apart_for(self, account: AccountId) -> Self {
+        let mut hash = Sha256::new();
+        hash.update(self.to_key());
+        hash.update(account.to_key());
+        let digest = hash.finalize();
+        let mut bits = [0; 8];
+        for (to, from) in bits.iter_mut().zip(digest.iter()) {
+            *to = *from;
+        }
+        Self {
+            time: self.time,
+            rest: NodeId::from_random(u64::from_be_bytes(bits)).0,
+        }
+    }
+
     /// 26 printable characters that sort as the ids do.
     pub(crate) fn text(self) -> base32::Text {
         base32::encode(self.to_u128())
@@ -230,6 +248,20 @@ mod tests {
         assert_eq!(MessageId::from_uuid(id.to_uuid()), Some(id));
         assert_eq!(id.to_uuid().get_version_num(), 1);
         assert_eq!(id.to_uuid().get_variant(), uuid::Variant::RFC4122);
+    }
+
+    #[test]
+    fn a_copy_apart_has_the_time_and_an_id_of_its_own() {
+        let id = minter().mint(UnixTime::from_micros(1_700_000_000_123_456));
+        let [alice, bob] = ["alice@example.org", "bob@example.org"]
+            .map(|address| AccountId::of(&address.parse().unwrap(), 1));
+        let apart = id.apart_for(alice);
+        assert_eq!(apart, id.apart_for(alice));
+        assert_ne!(apart, id.apart_for(bob));
+        assert_ne!(apart, id);
+        assert_eq!(apart.minted_at(), id.minted_at());
+        assert_eq!(MessageId::from_uuid(apart.to_uuid()), Some(apart));
+        assert_eq!(apart.to_uuid().get_variant(), uuid::Variant::RFC4122);
     }
 
     #[test]

@@ -16,6 +16,7 @@
 
 mod accounts;
 mod adoption;
+pub mod copy;
 mod delivered;
 mod error;
 mod fault;
