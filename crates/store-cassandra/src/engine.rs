@@ -26,7 +26,7 @@ use crate::error::{OpenError, Verb, Verdict, closing, odd_answer, unread};
 use crate::gate::{Gate, Pass};
 use crate::profiles::{Profile, Profiles};
 use crate::rows::Row;
-use crate::schema::{FILES, VERSION, checked_name};
+use crate::schema::{self, checked_name};
 use crate::statements::Cql;
 use crate::{Clock, Options};
 
@@ -78,6 +78,8 @@ impl Engine {
     pub(crate) async fn open(options: &Options) -> Result<Arc<Self>, OpenError> {
         checked_name(&options.keyspace)?;
         let session = connect(options).await?;
+        // First: statements may speak of tables that an older schema does not have.
+        schema::check(&session, options).await?;
         let prepared = prepare(&session, options).await?;
         let engine = Self {
             session,
@@ -91,7 +93,6 @@ impl Engine {
             commit_logs: CommitLogs::default(),
         };
         let engine = Arc::new(engine);
-        engine.check_schema(options).await?;
         engine.check_commit_logs(options.commit_log).await?;
         engine.watch_commit_logs();
         Ok(engine)
@@ -420,26 +421,6 @@ impl Engine {
 
     fn count(&self, cql: Cql) {
         self.sent[cql as usize].fetch_add(1, Ordering::Relaxed);
-    }
-
-    async fn check_schema(self: &Arc<Self>, options: &Options) -> Result<(), OpenError> {
-        let read = self.read::<(Option<String>,)>("read the version", Cql::ReadMeta, {
-            crate::rows::row![VERSION]
-        });
-        let found = read
-            .await
-            .map_err(OpenError::other("read the version of the schema"))?;
-        let version = found.into_iter().find_map(|(version,)| version);
-        match version {
-            None => Err(OpenError::NoSchema {
-                keyspace: options.keyspace.clone(),
-            }),
-            Some(version) if version == FILES.len().to_string() => Ok(()),
-            Some(found) => Err(OpenError::OtherSchema {
-                found,
-                needed: FILES.len(),
-            }),
-        }
     }
 }
 

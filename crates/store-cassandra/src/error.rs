@@ -149,12 +149,23 @@ pub enum OpenError {
         keyspace: String,
     },
     /// The schema is of another version.
-    #[error("the schema has version {found}, this version of cassmail needs {needed}")]
+    #[error(
+        "the schema has version {found}, this version of cassmail needs {needed}; see what would \
+         change with: cassmail store migrate"
+    )]
     OtherSchema {
         /// What is there.
         found: String,
         /// What is needed.
         needed: usize,
+    },
+    /// The schema was made by a later version.
+    #[error("the schema has version {found}, this version of cassmail knows {known}; upgrade it")]
+    NewerSchema {
+        /// What is there.
+        found: usize,
+        /// What we know.
+        known: usize,
     },
     /// A node acknowledges writes before they are on its disk.
     #[error(

@@ -15,6 +15,8 @@
 //! | when is a bucket left behind for good? | `retiring.rs` |
 //! | how is a body kept? | `frames.rs`, `bodies.rs` |
 //! | who finishes the work of a dead node? | `nodes.rs`, `spool.rs` |
+//! | is a cluster fit for mail? | `survey/` |
+//! | how does an older schema become ours? | `migrate.rs` |
 //! | what is promised? | the traits of `cassmail-store` |
 //!
 //! What makes it work without agreement: ids come from the caller; everything that belongs to a
@@ -41,6 +43,7 @@ mod freshness;
 mod gate;
 mod listing;
 mod maildrops;
+mod migrate;
 mod nodes;
 mod options;
 mod profiles;
@@ -49,12 +52,15 @@ mod rows;
 mod schema;
 mod spool;
 mod statements;
+mod survey;
 mod tls;
 mod together;
 mod turns;
 
 pub use cassandra::{Cassandra, Figures};
 pub use error::OpenError;
+pub use migrate::{Effect, Migration, Step, migrate, plan};
 pub use options::{Clock, CommitLog, Login, Options};
 pub use schema::{Replication, init};
+pub use survey::{Finding, State, Survey, Topic, survey};
 pub use tls::{Encryption, EncryptionError, EncryptionFiles};

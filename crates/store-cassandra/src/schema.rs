@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use scylla::client::session::Session;
 use scylla::errors::ExecutionError;
+use scylla::statement::{Consistency, Statement};
 use sha2::{Digest, Sha256};
 
 use crate::engine::connect;
@@ -41,6 +42,11 @@ pub(crate) const FILES: [File; 3] = [
 /// The key of the version in the table of facts.
 pub(crate) const VERSION: &str = "schema";
 
+/// How often a question or a change is tried that another change of the schema disturbs, and how
+/// long after the last time.
+const ATTEMPTS: u32 = 10;
+const PAUSE: Duration = Duration::from_millis(500);
+
 /// How many replicas each data center has.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Replication(pub Vec<(String, u32)>);
@@ -51,19 +57,88 @@ pub struct Replication(pub Vec<(String, u32)>);
 pub async fn init(options: &Options, replication: &Replication) -> Result<(), OpenError> {
     checked_name(&options.keyspace)?;
     let session = connect(options).await?;
+    // A schema of another version is for a migration, which says first what it changes.
+    match version_there(&session, options).await {
+        Ok(Some(found)) if found < FILES.len() => return Err(other_version(found)),
+        Ok(Some(found)) if found > FILES.len() => return Err(newer_version(found)),
+        _ => {}
+    }
     change(&session, &*options.clock, &keyspace(options, replication)?).await?;
+    apply(&session, options, 0).await
+}
+
+/// Applies the files behind a version, waits until all nodes agree, and writes ours.
+pub(crate) async fn apply(
+    session: &Session,
+    options: &Options,
+    version: usize,
+) -> Result<(), OpenError> {
     let used = session.use_keyspace(&options.keyspace, true).await;
     used.map_err(OpenError::other("use the keyspace"))?;
-    for file in &FILES {
+    for file in FILES.iter().skip(version) {
         for statement in statements(file.text) {
             let with_id = with_id(&statement, &options.keyspace);
-            change(&session, &*options.clock, &with_id).await?;
+            change(session, &*options.clock, &with_id).await?;
         }
         tracing::debug!(file = file.name, "the schema is applied");
     }
     let agreed = session.await_schema_agreement().await;
     agreed.map_err(OpenError::other("wait until all nodes agree on the schema"))?;
-    write_version(&session, &options.keyspace).await
+    write_version(session, &options.keyspace).await
+}
+
+/// Refuses any version but ours.
+pub(crate) async fn check(session: &Session, options: &Options) -> Result<(), OpenError> {
+    match version_there(session, options).await? {
+        Some(found) if found == FILES.len() => Ok(()),
+        Some(found) if found < FILES.len() => Err(other_version(found)),
+        Some(found) => Err(newer_version(found)),
+        None => Err(OpenError::NoSchema {
+            keyspace: options.keyspace.clone(),
+        }),
+    }
+}
+
+/// The version that is there; none if there is no schema of ours.
+pub(crate) async fn version_there(
+    session: &Session,
+    options: &Options,
+) -> Result<Option<usize>, OpenError> {
+    const READ: &str = "read the version of the schema";
+    let mut read = Statement::new(Cql::ReadMeta.text_in(&options.keyspace));
+    // Also while another data center is away.
+    read.set_consistency(Consistency::LocalQuorum);
+    let mut attempt = 1;
+    let read = loop {
+        match session.query_unpaged(read.clone(), (VERSION,)).await {
+            Ok(read) => break read,
+            // The keyspace or the table is not there.
+            Err(error) if Verdict::of(&error) == Verdict::Refused => return Ok(None),
+            Err(error) if attempt < ATTEMPTS && passes(&error) => attempt += 1,
+            Err(error) => return Err(OpenError::other(READ)(error)),
+        }
+        options.clock.sleep(PAUSE).await;
+    };
+    let rows = read.into_rows_result().map_err(OpenError::other(READ))?;
+    let row = rows.maybe_first_row::<(Option<String>,)>();
+    let version = row.map_err(OpenError::other(READ))?;
+    let version = version.and_then(|(version,)| version);
+    let number = version.map(|version| version.parse::<usize>()).transpose();
+    number.map_err(OpenError::other(READ))
+}
+
+fn other_version(found: usize) -> OpenError {
+    OpenError::OtherSchema {
+        found: found.to_string(),
+        needed: FILES.len(),
+    }
+}
+
+fn newer_version(found: usize) -> OpenError {
+    OpenError::NewerSchema {
+        found,
+        known: FILES.len(),
+    }
 }
 
 fn keyspace(options: &Options, replication: &Replication) -> Result<String, OpenError> {
@@ -89,7 +164,7 @@ pub(crate) fn checked_name(name: &str) -> Result<&str, OpenError> {
 }
 
 /// The statements of a file, without comments.
-fn statements(text: &str) -> impl Iterator<Item = String> {
+pub(crate) fn statements(text: &str) -> impl Iterator<Item = String> {
     let lines = text
         .lines()
         .filter(|line| !line.trim_start().starts_with("--"));
@@ -118,7 +193,6 @@ fn with_id(statement: &str, keyspace: &str) -> String {
 /// Changes the schema; the driver waits until all nodes agree. While they do not, for a moment
 /// after another change, nodes answer with errors that pass.
 async fn change(session: &Session, clock: &dyn Clock, statement: &str) -> Result<(), OpenError> {
-    const ATTEMPTS: u32 = 10;
     let mut attempt = 1;
     loop {
         match session.query_unpaged(statement, ()).await {
@@ -126,7 +200,7 @@ async fn change(session: &Session, clock: &dyn Clock, statement: &str) -> Result
             Err(error) if attempt < ATTEMPTS && passes(&error) => attempt += 1,
             Err(error) => return Err(OpenError::other("change the schema")(error)),
         }
-        clock.sleep(Duration::from_millis(500)).await;
+        clock.sleep(PAUSE).await;
     }
 }
 

@@ -205,6 +205,28 @@ impl Cql {
 pub(crate) const COMMIT_LOG: &str =
     "SELECT value FROM system_views.settings WHERE name = 'commitlog_sync'";
 
+/// What only operators ask, seldom: of one node for itself, or about what all nodes share. Nothing
+/// of it is prepared, and nothing of it is mail.
+pub(crate) mod asked {
+    /// Which version a node is, which schema it has, what its clock says.
+    pub(crate) const NODE: &str =
+        "SELECT release_version, schema_version, toUnixTimestamp(now()) FROM system.local";
+    /// A node's settings, limits included.
+    pub(crate) const SETTINGS: &str = "SELECT name, value FROM system_views.settings";
+    /// What a node was started with.
+    pub(crate) const PROPERTIES: &str = "SELECT name, value FROM system_views.system_properties";
+    /// How often a keyspace is kept.
+    pub(crate) const KEYSPACE: &str =
+        "SELECT replication FROM system_schema.keyspaces WHERE keyspace_name = ?";
+    /// The options of all tables of a keyspace.
+    pub(crate) const TABLES: &str = "SELECT table_name, gc_grace_seconds, default_time_to_live, \
+        compaction, compression FROM system_schema.tables WHERE keyspace_name = ?";
+    /// Which ranges of a table were repaired, and when.
+    pub(crate) const REPAIRS: &str = "SELECT range_begin, range_end, finished_at, status \
+        FROM system_distributed.repair_history \
+        WHERE keyspace_name = ? AND columnfamily_name = ?";
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

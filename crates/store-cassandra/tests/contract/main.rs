@@ -4,13 +4,15 @@
 //! their commit log. The data center is `dc1`. Each test has a keyspace for itself while it runs;
 //! keyspaces are emptied and used again, since making one takes longer than most tests.
 //!
-//! Beside the contract: what an opening refuses (`opening`), and what each operation costs in
-//! requests (`requests`), who finishes the work of a dead node
-//! (`sweeping`).
+//! Beside the contract: what an opening refuses (`opening`), what each operation costs in requests
+//! (`requests`), who finishes the work of a dead node (`sweeping`), how an older schema becomes
+//! ours (`migrating`), what is said of a cluster (`surveying`).
 
+mod migrating;
 mod opening;
 mod requests;
 mod support;
+mod surveying;
 mod sweeping;
 
 use std::sync::Arc;
