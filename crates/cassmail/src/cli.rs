@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::commands::copy::Named;
 use crate::exit::{Failure, HELP, Outcome};
 use crate::settings::Given;
 
@@ -63,8 +64,28 @@ pub(crate) enum Command {
     /// The store as a whole
     #[command(subcommand)]
     Store(Store),
+    /// Copy everything into another store: domains, accounts, aliases, mail with its ids
+    Copy(Copy),
     /// Say which version this is
     Version,
+}
+
+/// From where to where.
+///
+/// Mail keeps its octets, unique ids (UIDL), sizes, order, and, where the target can, its ids.
+/// What is in the target already is verified and left, so a copy that was interrupted goes on when
+/// the command is given again; at the end everything has been read back. Nothing in the target is
+/// replaced: an address that is somebody else there is reported and left out.
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct Copy {
+    /// The store to read: embedded:DIR (the data folder; no service may have it open) or
+    /// cassandra:FILE (a configuration with [store.cassandra])
+    #[arg(long, value_name = "STORE")]
+    pub(crate) from: Named,
+    /// The store to write, named in the same way; on Cassandra it needs `store init` first
+    #[arg(long, value_name = "STORE")]
+    pub(crate) to: Named,
 }
 
 /// How to run the service.
@@ -194,7 +215,21 @@ pub(crate) enum Store {
     /// Make the keyspace and the tables of a store on Cassandra; harmless when they are there
     Init,
     /// Read everything and verify it
-    Check,
+    Check {
+        /// Look at the Cassandra cluster instead: nodes, replication, commit logs, clocks,
+        /// guardrails, tables, repairs; ends with 1 when something fails
+        #[arg(long)]
+        connect: bool,
+        /// Print the findings as JSON (with --connect)
+        #[arg(long, requires = "connect")]
+        json: bool,
+    },
+    /// Show what this version would change in the schema of a store on Cassandra
+    Migrate {
+        /// Change it
+        #[arg(long)]
+        yes: bool,
+    },
     /// Copy the store into a new folder, also while the service runs
     Backup {
         /// The folder, which must not exist or be empty

@@ -59,6 +59,7 @@ fn run(cli: Cli) -> Outcome {
             commands::directory::alias(client, command).await
         }),
         Command::Store(command) => commands::store::run(&runtime()?, &which, command),
+        Command::Copy(what) => commands::copy::run(&runtime()?, &what),
         Command::Version => {
             print::data(concat!("cassmail ", env!("CARGO_PKG_VERSION")));
             Ok(())

@@ -53,6 +53,31 @@ pub(crate) async fn open_store(settings: &Settings, no_schema: NoSchema) -> Outc
     })
 }
 
+/// A store that is open for a copy, and nothing else.
+pub(crate) struct Ready {
+    pub(crate) store: Arc<dyn Store>,
+}
+
+impl Ready {
+    /// Resolves when the store is no longer ours alone.
+    pub(crate) async fn hold(&self) -> Failure {
+        std::future::pending().await
+    }
+
+    /// Lets go of it.
+    pub(crate) async fn close(&self) -> Result<(), cassmail_store::StoreError> {
+        self.store.close().await
+    }
+}
+
+/// Opens a store for a copy.
+pub(crate) async fn open_for_copy(settings: &Settings, no_schema: NoSchema) -> Outcome<Ready> {
+    let opened = open_store(settings, no_schema).await?;
+    Ok(Ready {
+        store: opened.store,
+    })
+}
+
 fn embedded_options(settings: &Settings) -> EmbeddedOptions {
     let embedded = &settings.embedded;
     EmbeddedOptions {

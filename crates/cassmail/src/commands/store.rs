@@ -12,6 +12,7 @@ use tokio::runtime::Runtime;
 
 use crate::cli::{Store, Which};
 use crate::cluster;
+use crate::commands::cluster::{self as cluster_commands, Consent, Form};
 use crate::exit::{Failure, Outcome};
 use crate::{place, print, settings};
 
@@ -19,7 +20,18 @@ use crate::{place, print, settings};
 pub(crate) fn run(runtime: &Runtime, which: &Which, command: Store) -> Outcome {
     match command {
         Store::Init => runtime.block_on(make(which)),
-        Store::Check => place::with_client(runtime, which, async |client| {
+        Store::Check {
+            connect: true,
+            json,
+        } => {
+            let form = if json { Form::Json } else { Form::Text };
+            runtime.block_on(cluster_commands::check(which, form))
+        }
+        Store::Migrate { yes } => {
+            let consent = if yes { Consent::Given } else { Consent::Asked };
+            runtime.block_on(cluster_commands::migrate_schema(which, consent))
+        }
+        Store::Check { connect: false, .. } => place::with_client(runtime, which, async |client| {
             report(client, "/v1/store/check", &Value::Null).await
         }),
         Store::Backup { folder } => {

@@ -1,6 +1,7 @@
 //! The binary as it is typed: what it prints, what it says, and the code it ends with.
 
 mod config;
+mod copy;
 mod directory;
 mod import;
 mod run;
