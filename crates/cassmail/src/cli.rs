@@ -65,19 +65,18 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Store(Store),
     /// Copy everything into another store: domains, accounts, aliases, mail with its ids
+    ///
+    /// Mail keeps its octets, unique ids (UIDL), sizes, order, and, where the target can, its ids.
+    /// What is in the target already is verified and left, so a copy that was interrupted goes on
+    /// when the command is given again; at the end everything has been read back. Nothing in the
+    /// target is replaced: an address that is somebody else there is reported and left out.
     Copy(Copy),
     /// Say which version this is
     Version,
 }
 
 /// From where to where.
-///
-/// Mail keeps its octets, unique ids (UIDL), sizes, order, and, where the target can, its ids.
-/// What is in the target already is verified and left, so a copy that was interrupted goes on when
-/// the command is given again; at the end everything has been read back. Nothing in the target is
-/// replaced: an address that is somebody else there is reported and left out.
 #[derive(Debug, Args)]
-#[command(verbatim_doc_comment)]
 pub(crate) struct Copy {
     /// The store to read: embedded:DIR (the data folder; no service may have it open) or
     /// cassandra:FILE (a configuration with [store.cassandra])
