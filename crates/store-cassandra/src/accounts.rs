@@ -49,7 +49,7 @@ const SHARDS: u8 = 4;
 const AT_ONCE: usize = 32;
 
 impl Life {
-    fn number(self) -> i8 {
+    pub(crate) fn number(self) -> i8 {
         match self {
             Self::Born => 1,
             Self::Settled => 2,
@@ -71,7 +71,7 @@ struct Place {
 }
 
 /// An account's row, whatever its life.
-struct Kept {
+pub(crate) struct Kept {
     account: Option<(Profile, Credentials)>,
     life: Option<Life>,
     profile_at: Option<i64>,
@@ -81,7 +81,7 @@ struct Kept {
 impl Core {
     /// A time for a row that is changed in place: later than what is there, whatever the clock
     /// says.
-    fn later_than(&self, written_at: Option<i64>) -> Micros {
+    pub(crate) fn later_than(&self, written_at: Option<i64>) -> Micros {
         let now = bigint(self.clock().now().as_micros());
         Micros(written_at.map_or(now, |at| now.max(at.saturating_add(1))))
     }
@@ -183,7 +183,7 @@ impl Core {
     }
 
     /// The account's row, if the account lives.
-    async fn living(&self, verb: Verb, id: AccountId) -> StoreResult<Option<Kept>> {
+    pub(crate) async fn living(&self, verb: Verb, id: AccountId) -> StoreResult<Option<Kept>> {
         let kept = self.kept(verb, id).await?;
         let Some((profile, _)) = &kept.account else {
             return Ok(None);
@@ -213,7 +213,7 @@ impl Core {
         }
     }
 
-    async fn put_life(&self, verb: Verb, id: AccountId, life: Life) -> StoreResult<()> {
+    pub(crate) async fn put_life(&self, verb: Verb, id: AccountId, life: Life) -> StoreResult<()> {
         let at = Micros(i64::from(life.number()));
         let deadline = self.engine.deadline(USUAL);
         // Before the point of acceptance a life is known everywhere, or nothing is begun.
@@ -526,7 +526,7 @@ fn is_account(place: &Place, wanted: AccountId) -> bool {
 }
 
 /// FNV-1a, written here since the place of a name must never change.
-fn shard_of(local: &str) -> i16 {
+pub(crate) fn shard_of(local: &str) -> i16 {
     let hash = local.bytes().fold(0x811c_9dc5_u32, |hash, octet| {
         (hash ^ u32::from(octet)).wrapping_mul(0x0100_0193)
     });

@@ -57,20 +57,7 @@ pub(crate) struct Core {
 impl Cassandra {
     /// Opens a store whose keyspace and tables are there.
     pub async fn open(options: &Options) -> Result<Self, OpenError> {
-        let engine = Engine::open(options).await?;
-        let core = Core {
-            engine,
-            freshness: Freshness::new(options.minted_by),
-            turns: Turns::default(),
-            writing: Writing::new(NodeId::from_random(random()?), options.remembered),
-            places: Places::new(options.remembered),
-            retiring: Retiring::default(),
-            pins: Pins::default(),
-            member: Member::new(&options.data_center, random()?, random()?),
-            minter: IdMinter::new(NodeId::from_random(random()?)),
-            is_full: AtomicBool::new(false),
-        };
-        let core = Arc::new(core);
+        let core = Core::connect(options).await?;
         core.keep_beating();
         Ok(Self { core })
     }
@@ -129,6 +116,24 @@ fn random() -> Result<u64, OpenError> {
 }
 
 impl Core {
+    /// A store that the other nodes do not know of, as long as it does not beat.
+    pub(crate) async fn connect(options: &Options) -> Result<Arc<Self>, OpenError> {
+        let engine = Engine::open(options).await?;
+        let core = Self {
+            engine,
+            freshness: Freshness::new(options.minted_by),
+            turns: Turns::default(),
+            writing: Writing::new(NodeId::from_random(random()?), options.remembered),
+            places: Places::new(options.remembered),
+            retiring: Retiring::default(),
+            pins: Pins::default(),
+            member: Member::new(&options.data_center, random()?, random()?),
+            minter: IdMinter::new(NodeId::from_random(random()?)),
+            is_full: AtomicBool::new(false),
+        };
+        Ok(Arc::new(core))
+    }
+
     /// An id for a body.
     pub(crate) fn mint(&self) -> MessageId {
         self.minter.mint(self.clock().now())

@@ -148,11 +148,28 @@ impl Engine {
     where
         R: for<'f, 'm> DeserializeRow<'f, 'm>,
     {
+        self.read_in_pages(PAGE, profile, verb, cql, row).await
+    }
+
+    /// The same in pages of so many rows, for those that are large or must not be cut.
+    pub(crate) async fn read_in_pages<R>(
+        self: &Arc<Self>,
+        page: i32,
+        profile: Profile,
+        verb: Verb,
+        cql: Cql,
+        row: Row,
+    ) -> StoreResult<Vec<R>>
+    where
+        R: for<'f, 'm> DeserializeRow<'f, 'm>,
+    {
+        let size = page;
         let row = Arc::new(row);
         let mut all = Vec::new();
         let mut next = Some(PagingState::start());
         while let Some(from) = next {
-            let (page, rest) = self.read_page(profile, verb, cql, &row, from).await?;
+            let asked = (cql, size);
+            let (page, rest) = self.read_page(profile, verb, asked, &row, from).await?;
             let rows = page
                 .into_rows_result()
                 .map_err(|error| odd_answer(verb, error))?;
@@ -173,7 +190,7 @@ impl Engine {
         self: &Arc<Self>,
         profile: Profile,
         verb: Verb,
-        cql: Cql,
+        (cql, size): (Cql, i32),
         row: &Arc<Row>,
         from: PagingState,
     ) -> StoreResult<(QueryResult, PagingStateResponse)> {
@@ -186,7 +203,8 @@ impl Engine {
                 let _pass = pass;
                 let _permit = engine.in_flight.acquire().await;
                 engine.count(cql);
-                let statement = engine.statement(cql, profile);
+                let mut statement = engine.statement(cql, profile);
+                statement.set_page_size(size);
                 let read = engine.session.execute_single_page(&statement, &*row, from);
                 read.await
             });

@@ -21,7 +21,7 @@ use crate::together::at_once;
 const AT_ONCE: usize = 8;
 
 /// The columns of a listing row, as they are read everywhere.
-type Cells = (
+pub(crate) type Cells = (
     CqlTimeuuid,
     Option<i64>,
     Option<i16>,
@@ -200,7 +200,7 @@ impl Core {
 }
 
 /// Of what is always written nothing lacks.
-fn is_whole(cells: &Cells) -> bool {
+pub(crate) fn is_whole(cells: &Cells) -> bool {
     let (_, size, count, codec, ..) = cells;
     size.is_some() && count.is_some() && codec.is_some()
 }
@@ -211,7 +211,7 @@ fn decode_all(verb: Verb, bucket: MessageId, rows: Vec<Cells>) -> StoreResult<Ve
     decoded.ok_or_else(|| corrupt(verb, "a row of the listing cannot be read"))
 }
 
-fn decode(bucket: MessageId, cells: Cells) -> Option<Listed> {
+pub(crate) fn decode(bucket: MessageId, cells: Cells) -> Option<Listed> {
     let (id, size, count, _, blob, shared, recipient, uidl) = cells;
     let id = id_of(id)?;
     let body = match count? {

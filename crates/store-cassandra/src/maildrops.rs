@@ -28,7 +28,7 @@ const REMOVE: Verb = "remove messages";
 const BODIES: Verb = "delete bodies";
 
 /// So many messages are removed by one request.
-const IN_A_BATCH: usize = 100;
+pub(crate) const IN_A_BATCH: usize = 100;
 
 /// So many such requests are under way at once, and so many bodies are deleted at once.
 const AT_ONCE: usize = 4;
@@ -182,7 +182,7 @@ impl Core {
         });
     }
 
-    async fn drop_body(&self, account: AccountId, place: Place) -> StoreResult<()> {
+    pub(crate) async fn drop_body(&self, account: AccountId, place: Place) -> StoreResult<()> {
         let id = place.id;
         match place.body {
             Body::Inline => Ok(()),
@@ -264,7 +264,7 @@ fn by_bucket(places: &[Place]) -> BTreeMap<MessageId, Vec<Place>> {
 }
 
 /// The statements that remove messages of one bucket: one mutation.
-fn drops(account: AccountId, places: &[Place]) -> Change {
+pub(crate) fn drops(account: AccountId, places: &[Place]) -> Change {
     let mut change = Vec::with_capacity(places.len() * 2);
     for place in places {
         let at = Micros::of(place.id).plus(1);

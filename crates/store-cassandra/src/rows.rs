@@ -38,6 +38,7 @@ into_value! {
     AccountId, id => CqlValue::Uuid(Uuid::from_bytes(id.to_key()));
     MessageId, id => CqlValue::Timeuuid(CqlTimeuuid::from(id.to_uuid()));
     Uuid, id => CqlValue::Uuid(id);
+    CqlTimeuuid, id => CqlValue::Timeuuid(id);
     &str, text => CqlValue::Text(text.to_owned());
     String, text => CqlValue::Text(text);
     Vec<u8>, octets => CqlValue::Blob(octets);

@@ -24,7 +24,7 @@ pub(crate) struct File {
 }
 
 /// All files, in the order in which they are applied; their number is the version.
-pub(crate) const FILES: [File; 3] = [
+pub(crate) const FILES: [File; 4] = [
     File {
         name: "0001_accounts.cql",
         text: include_str!("schema/0001_accounts.cql"),
@@ -36,6 +36,10 @@ pub(crate) const FILES: [File; 3] = [
     File {
         name: "0003_nodes.cql",
         text: include_str!("schema/0003_nodes.cql"),
+    },
+    File {
+        name: "0004_scrub.cql",
+        text: include_str!("schema/0004_scrub.cql"),
     },
 ];
 
@@ -247,7 +251,7 @@ mod tests {
             }
         }
         assert_eq!(ids.len(), tables);
-        assert_eq!(tables, 13);
+        assert_eq!(tables, 15);
     }
 
     #[test]

@@ -6,11 +6,13 @@
 //!
 //! Beside the contract: what an opening refuses (`opening`), what each operation costs in requests
 //! (`requests`), who finishes the work of a dead node (`sweeping`), how an older schema becomes
-//! ours (`migrating`), what is said of a cluster (`surveying`).
+//! ours (`migrating`), what is said of a cluster (`surveying`), what a scrub mends and deletes
+//! (`scrubbing`).
 
 mod migrating;
 mod opening;
 mod requests;
+mod scrubbing;
 mod support;
 mod surveying;
 mod sweeping;

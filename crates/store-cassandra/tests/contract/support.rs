@@ -94,7 +94,7 @@ pub(crate) struct Keyspace {
 static IDLE: Mutex<Vec<String>> = Mutex::new(Vec::new());
 static MADE: AtomicU32 = AtomicU32::new(0);
 
-const TABLES: [&str; 12] = [
+pub(crate) const TABLES: [&str; 14] = [
     "address",
     "address_by_domain",
     "account",
@@ -107,6 +107,8 @@ const TABLES: [&str; 12] = [
     "spool",
     "spool_mark",
     "node",
+    "scrub_run",
+    "scrub_suspect",
 ];
 
 impl Keyspace {
