@@ -1,5 +1,6 @@
 //! The command line: what can be typed, and nothing of what it does.
 
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
@@ -71,6 +72,8 @@ pub(crate) enum Command {
     /// when the command is given again; at the end everything has been read back. Nothing in the
     /// target is replaced: an address that is somebody else there is reported and left out.
     Copy(Copy),
+    /// Look at everything in a store on Cassandra: mend it, and delete what nobody owns
+    Scrub(Scrub),
     /// Say which version this is
     Version,
 }
@@ -105,6 +108,33 @@ pub(crate) struct Serve {
     /// What to log, such as "info" or "warn,cassmail_net=debug"
     #[arg(long, value_name = "LEVEL")]
     pub(crate) log: Option<String>,
+}
+
+/// How to scrub.
+#[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "switches of a command line")]
+pub(crate) struct Scrub {
+    /// Change nothing at all; say what is found
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Also read every body and verify it
+    #[arg(long)]
+    pub(crate) verify: bool,
+    /// First read all tables at a quorum in every data center, which repairs them there
+    #[arg(long)]
+    pub(crate) heal: bool,
+    /// Print the report as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// How many rows and requests a second
+    #[arg(long, value_name = "N", default_value = "2000")]
+    pub(crate) rate: NonZeroU32,
+    /// Only go on with a scrub that was interrupted
+    #[arg(long, conflicts_with_all = ["restart", "dry_run"])]
+    pub(crate) resume: bool,
+    /// Begin anew, even if one was interrupted
+    #[arg(long)]
+    pub(crate) restart: bool,
 }
 
 #[derive(Debug, Clone, Copy, Subcommand)]

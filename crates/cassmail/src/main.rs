@@ -60,6 +60,7 @@ fn run(cli: Cli) -> Outcome {
         }),
         Command::Store(command) => commands::store::run(&runtime()?, &which, command),
         Command::Copy(what) => commands::copy::run(&runtime()?, &what),
+        Command::Scrub(how) => commands::scrub::run(&runtime()?, &which, &how),
         Command::Version => {
             print::data(concat!("cassmail ", env!("CARGO_PKG_VERSION")));
             Ok(())

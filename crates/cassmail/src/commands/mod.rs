@@ -5,4 +5,5 @@ pub(crate) mod config;
 pub(crate) mod copy;
 pub(crate) mod directory;
 mod password;
+pub(crate) mod scrub;
 pub(crate) mod store;

@@ -43,6 +43,33 @@ fn a_store_in_memory_says_that_there_is_nothing_to_keep() {
 }
 
 #[test]
+fn a_scrub_is_for_cassandra_and_says_what_is_for_others() {
+    let embedded = ALONE.furnished().run(&["scrub"]);
+    let error = embedded.error(1);
+    assert!(error.contains("cassmail store check"), "{error}");
+    let memory = IN_MEMORY.empty().run(&["scrub", "--dry-run"]);
+    let error = memory.error(1);
+    assert!(error.contains("in memory"), "{error}");
+}
+
+#[test]
+fn a_scrub_of_a_cassandra_that_is_not_there_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("cassmail.toml");
+    let text = "[store]\nkind = \"cassandra\"\n[store.cassandra]\n\
+                contact_points = [\"127.0.0.1:1\"]\nlocal_datacenter = \"dc1\"\n";
+    std::fs::write(&file, text).unwrap();
+    let ended = run(&["scrub", "--config", file.to_str().unwrap()]);
+    let error = ended.error(69);
+    assert!(error.contains("127.0.0.1:1"), "{error}");
+    for words in [&["--rate", "0"][..], &["--resume", "--restart"]] {
+        let mut arguments = vec!["scrub"];
+        arguments.extend(words);
+        assert_eq!(run(&arguments).code, Some(2), "{words:?}");
+    }
+}
+
+#[test]
 fn a_store_that_is_served_is_not_salvaged_below_the_service() {
     let house = SERVED.furnished();
     let ended = house.run(&["store", "salvage"]);

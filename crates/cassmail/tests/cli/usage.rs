@@ -16,7 +16,7 @@ fn help_says_the_commands_and_the_exit_codes() {
     let help = run(&["--help"]);
     let help = help.done();
     for word in [
-        "serve", "config", "domain", "account", "alias", "store", "version",
+        "serve", "config", "domain", "account", "alias", "store", "scrub", "version",
     ] {
         assert!(help.contains(&format!("\n  {word} ")), "{help}");
     }
@@ -48,6 +48,7 @@ fn every_command_is_there_and_takes_a_configuration_or_a_folder() {
         "store check",
         "store backup",
         "store salvage",
+        "scrub",
         "version",
     ] {
         let mut words: Vec<_> = command.split(' ').collect();
