@@ -77,7 +77,10 @@ fn a_command_line_that_is_wrong_ends_with_2_and_says_how() {
         ("serve --dev-plaintext", "--dev"),
         ("serve --dev --port-offset 70000", "0..=65535"),
         ("serve --dev --port-offset 65000", "at most 62540"),
-        ("serve --store disk", "expected embedded or memory"),
+        (
+            "serve --store disk",
+            "expected embedded, cassandra or memory",
+        ),
         ("serve --log loud", "--log: expected error, warn, info"),
         ("--config a --data b config show", "cannot be used together"),
         ("--config a config show --data b", "cannot be used together"),
