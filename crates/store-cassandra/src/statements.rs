@@ -236,8 +236,8 @@ statements! {
 }
 
 impl Cql {
-    /// The text as it is prepared. Cassandra warns of prepared statements that take the keyspace from
-    /// their connection: it may be another by the time that they are prepared again.
+    /// The text as it is prepared. Cassandra warns of prepared statements that take the keyspace
+    /// from their connection: it may be another by the time that they are prepared again.
     pub(crate) fn text_in(self, keyspace: &str) -> String {
         let text = self.text();
         let before = if text.starts_with("INSERT") {

@@ -99,8 +99,8 @@ catalogue! {
     store_full: Gauge = "cassmail_store_full",
         "1 when deliveries are refused for lack of room.", "Is there room?";
     store_degraded: Gauge = "cassmail_store_degraded",
-        "1 when the store goes on with a weaker promise: a data center does not answer, or what was \
-         acknowledged without it is not yet healed.", "Is every data center there?";
+        "1 when the store goes on with a weaker promise: a data center does not answer, or what \
+         was acknowledged without it is not yet healed.", "Is every data center there?";
     store_acknowledged_by_fewer_total: Counter = "cassmail_store_acknowledged_by_fewer_total",
         "Changes that fewer data centers than configured acknowledged (Cassandra).",
         "What would a second loss cost?";

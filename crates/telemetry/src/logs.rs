@@ -48,8 +48,8 @@ pub struct LogGuard {
     writer: Option<JoinHandle<()>>,
 }
 
-/// Reads a level such as `info`, or levels for targets such as `warn,cassmail_net=debug`. Of the
-/// driver of Cassandra, which tells of every connection, only warnings are shown unless it is named.
+/// Reads a level such as `info`, or levels for targets such as `warn,cassmail_net=debug`. The
+/// driver of Cassandra tells of every connection: only its warnings are shown unless it is named.
 ///
 /// # Errors
 /// The text is neither.

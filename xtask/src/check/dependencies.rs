@@ -68,6 +68,7 @@ const RULES: [(&str, &[&str], &[&str]); 18] = [
             "smtp",
             "pop3",
             "store",
+            "store-cassandra",
             "store-embedded",
             "office",
             "net",
