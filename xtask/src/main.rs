@@ -4,6 +4,7 @@ mod bench;
 mod cassandra;
 mod check;
 mod ci;
+mod clusters;
 mod command;
 mod docs;
 mod setup;
@@ -19,6 +20,7 @@ cargo xtask COMMAND
   ci                 all that CI runs, in its order: setup, check, docs, tests
   check              format, lints, dependency rules, rules on sources and receipts
   test [ARGS]        all tests; ARGS go to cargo test
+  test-clusters      the tests on real clusters of Cassandra, which it starts
   bless              rewrite the S: lines of the transcripts; read the diff
   docs               write the generated documents anew
   docs --check       fail when a generated document is not up to date
@@ -31,6 +33,10 @@ cargo xtask COMMAND
                      200 rounds of kill -9 and 10 000 simulated power cuts
   bench cassandra [ROUNDS]
                      the budgets of the store on Cassandra, on one node; some six minutes
+
+  bench faults [NAMES]
+                     a cluster of two data centers that loses nodes, links and disks under
+                     load; some twenty minutes
 
   All benchmarks take --write (the tables go into docs/benchmarks.md), --json FILE, --dir DIR
   (where the servers keep their files, /var/tmp) and --quick; the first two --no-peers and
@@ -52,9 +58,11 @@ fn main() -> ExitCode {
         ["docs"] => docs::write(),
         ["docs", "--check"] => docs::check(),
         ["setup"] => setup::run(),
+        ["test-clusters"] => clusters::run(),
         ["bench", "embedded", rest @ ..] => bench::embedded(rest),
         ["bench", "crash", rest @ ..] => bench::crash(rest),
         ["bench", "cassandra", rest @ ..] => bench::cassandra(rest),
+        ["bench", "faults", rest @ ..] => bench::faults(rest),
         ["cassandra", rest @ ..] => cassandra::run(rest),
         [] | ["help" | "--help"] => {
             say(HELP);

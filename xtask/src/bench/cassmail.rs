@@ -123,8 +123,14 @@ impl Cassmail {
     }
 
     fn launch(&self) -> Result<Service> {
+        self.start_with(&[])
+    }
+
+    /// Starts the service in an environment of its own.
+    pub(super) fn start_with(&self, environment: &[(&str, &str)]) -> Result<Service> {
         let begin = clock::now();
-        let command = self.command(&["serve", "--store", &self.store]);
+        let mut command = self.command(&["serve", "--store", &self.store]);
+        command.envs(environment.iter().copied());
         let mut process = Process::start("cassmail", command, &self.output)?;
         while !greets(self.ports.smtp) {
             if let Some(status) = process.ended()? {
@@ -181,7 +187,7 @@ impl Cassmail {
         complete(&name, self.command(words), &self.output, PATIENCE)
     }
 
-    fn command(&self, words: &[&str]) -> Command {
+    pub(super) fn command(&self, words: &[&str]) -> Command {
         let mut command = Command::new(&self.program);
         command.arg("--config").arg(&self.configuration).args(words);
         command

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpStream};
+use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
@@ -110,6 +111,20 @@ impl Nodes {
     /// Starts one of them.
     pub(super) fn start(&self, number: usize) -> Result<Service> {
         self.server(number)?.cassmail.start()
+    }
+
+    /// Starts one of them in an environment of its own.
+    pub(super) fn start_with(
+        &self,
+        number: usize,
+        environment: &[(&str, &str)],
+    ) -> Result<Service> {
+        self.server(number)?.cassmail.start_with(environment)
+    }
+
+    /// A command of the program with the configuration of one of them.
+    pub(super) fn command(&self, number: usize, words: &[&str]) -> Result<Command> {
+        Ok(self.server(number)?.cassmail.command(words))
     }
 
     /// What one of them shows of itself now, by the name of the metric, with its labels if it has

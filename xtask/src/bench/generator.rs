@@ -107,6 +107,21 @@ impl Generator {
         self.start(command)?.report(patience)
     }
 
+    /// The same with several ledgers; what may be under way still is waited for.
+    pub(super) fn verify_all(
+        &self,
+        door: Door,
+        ledgers: &[PathBuf],
+        patience: Duration,
+    ) -> Result<Load> {
+        let mut command = self.command("verify", &[door]);
+        command.args(["--password", PASSWORD, "--pipeline", "--wait", "90s"]);
+        for ledger in ledgers {
+            command.arg("--ledger").arg(ledger);
+        }
+        self.start(command)?.report(patience)
+    }
+
     fn command(&self, what: &str, doors: &[Door]) -> Command {
         let mut command = Command::new(&self.program);
         command.arg(what);
@@ -150,6 +165,12 @@ impl Running {
         let status = self.process.wait(patience)?;
         self.read()
             .with_context(|| format!("it ended with {status}"))
+    }
+
+    /// Ends it when it has finished what it is at, and gives its report, whatever that says.
+    pub(super) fn finish(mut self, patience: Duration) -> Result<Load> {
+        self.process.terminate()?;
+        self.report(patience)
     }
 
     /// Lets it finish what it is at, whatever came of that. On a busy machine it may be told before

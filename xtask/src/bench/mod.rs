@@ -8,6 +8,7 @@ mod cluster;
 mod crash;
 mod dovecot;
 mod embedded;
+mod faults;
 mod generator;
 mod machine;
 mod measure;
@@ -30,6 +31,18 @@ pub(crate) fn embedded(words: &[&str]) -> Result<()> {
 /// The budgets of the store on Cassandra.
 pub(crate) fn cassandra(words: &[&str]) -> Result<()> {
     cassandra::run(&Options::parse(words)?.at_most(1)?)
+}
+
+/// What a cluster goes through.
+pub(crate) fn faults(words: &[&str]) -> Result<()> {
+    let is_name = |word: &&&str| word.contains('-') && !word.starts_with("--") || **word == "cut";
+    let names: Vec<&str> = words.iter().filter(is_name).copied().collect();
+    let others: Vec<&str> = words
+        .iter()
+        .filter(|word| !is_name(word))
+        .copied()
+        .collect();
+    faults::run(&Options::parse(&others)?.at_most(0)?, &names)
 }
 
 /// The long forms of the crash tests.

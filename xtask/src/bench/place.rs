@@ -11,19 +11,38 @@ use tempfile::TempDir;
 
 use crate::command::{cargo, output, run, say};
 
+/// How programs are built.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Build {
+    /// As they are for users, for whatever is measured.
+    Release,
+    /// As they are in tests, for whatever is only tried.
+    Debug,
+}
+
 /// Programs and folder of a benchmark.
 #[derive(Debug)]
 pub(super) struct Place {
     folder: TempDir,
     /// Where cargo puts what it builds.
     pub(super) target: PathBuf,
+    build: Build,
 }
 
 impl Place {
     /// Builds the programs in release, and makes the folder.
     pub(super) fn prepare(parent: &Path) -> Result<Self> {
+        Self::prepare_built(parent, Build::Release)
+    }
+
+    /// Builds the programs, and makes the folder.
+    pub(super) fn prepare_built(parent: &Path, build: Build) -> Result<Self> {
         let packages = ["--package", "cassmail", "--package", "cassmail-bench"];
-        run(cargo(&[&["build", "--release"][..], &packages].concat()))?;
+        let how: &[&str] = match build {
+            Build::Release => &["build", "--release"],
+            Build::Debug => &["build"],
+        };
+        run(cargo(&[how, &packages].concat()))?;
         let metadata = output(cargo(&["metadata", "--format-version", "1", "--no-deps"]))?;
         let metadata: Value = serde_json::from_str(&metadata).context("cargo metadata")?;
         let target = metadata["target_directory"].as_str();
@@ -32,7 +51,11 @@ impl Place {
             .prefix("cassmail-bench-")
             .tempdir_in(parent)
             .with_context(|| format!("cannot make a folder in {}", parent.display()))?;
-        let place = Self { folder, target };
+        let place = Self {
+            folder,
+            target,
+            build,
+        };
         // Postfix and Dovecot give up their rights and must still get to what is theirs.
         open_to_all(place.path())?;
         Ok(place)
@@ -51,7 +74,11 @@ impl Place {
     }
 
     pub(super) fn program(&self, name: &str) -> PathBuf {
-        self.target.join("release").join(name)
+        let folder = match self.build {
+            Build::Release => "release",
+            Build::Debug => "debug",
+        };
+        self.target.join(folder).join(name)
     }
 
     /// Leaves everything where it is, for whoever looks into what went wrong.
