@@ -1,4 +1,4 @@
-//! What the end-to-end tests need beside Rust: real mail clients.
+//! What the tests need beside Rust: real mail clients, and what real Cassandra runs on.
 
 use std::process::Stdio;
 
@@ -9,7 +9,7 @@ use crate::command::{command, output, say};
 /// What the tests drive: a command that ends well where it is complete, and the Debian package that
 /// has it. For TLS swaks needs a module, and for logins mutt needs one, which are packages of their
 /// own.
-const CLIENTS: [(&str, &str); 10] = [
+const CLIENTS: [(&str, &str); 12] = [
     ("command -v curl", "curl"),
     ("command -v swaks", "swaks"),
     ("perl -MNet::SSLeay -e 1", "libnet-ssleay-perl"),
@@ -20,6 +20,11 @@ const CLIENTS: [(&str, &str); 10] = [
     ("command -v mutt", "mutt"),
     ("ls /usr/lib/*/sasl2/libplain.so*", "libsasl2-modules"),
     ("command -v python3", "python3"),
+    (
+        "java -version 2>&1 | grep -qE '\"(17|11)\\.'",
+        "openjdk-17-jre-headless",
+    ),
+    ("command -v mvn", "maven"),
 ];
 
 /// Installs the clients that are missing, if this user may, and says what is left out all the same.
@@ -30,7 +35,7 @@ const CLIENTS: [(&str, &str); 10] = [
 pub(crate) fn run() -> Result<()> {
     let wanted = missing();
     if wanted.is_empty() {
-        say("all mail clients of the end-to-end tests are installed");
+        say("all programs that the tests use are installed");
         return Ok(());
     }
     let is_root = is_root();
@@ -50,7 +55,7 @@ pub(crate) fn remind() -> usize {
     let missing = missing();
     if !missing.is_empty() {
         say(&format!(
-            "left out: the end-to-end tests with {} ({} of {} packages), which are not installed; \
+            "left out: the tests with {} ({} of {} packages), which are not installed; \
              as root: apt-get install {}",
             missing.join(", "),
             missing.len(),
