@@ -48,7 +48,9 @@ async fn readyz(State(readings): State<Readings>) -> impl IntoResponse {
             StatusCode::SERVICE_UNAVAILABLE,
             "no room for messages\n".to_owned(),
         ),
-        Health::Poisoned(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")),
+        Health::Unreachable(why) | Health::Poisoned(why) => {
+            (StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n"))
+        }
     }
 }
 

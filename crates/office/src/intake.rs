@@ -201,7 +201,7 @@ impl IntakeDesk {
         self.transaction = None;
         match self.intake.store.health() {
             Health::Full => return Err(SenderRefusal::Full),
-            Health::Poisoned(_) => return Err(SenderRefusal::Fault),
+            Health::Unreachable(_) | Health::Poisoned(_) => return Err(SenderRefusal::Fault),
             Health::Well | Health::Degraded(_) => {}
         }
         if !self.may_send_as(&sender).await? {

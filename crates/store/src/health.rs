@@ -14,6 +14,8 @@ pub enum Health {
     Full,
     /// Service goes on with a weaker promise, as the text says.
     Degraded(String),
+    /// Nothing can be kept or read at the moment, as the text says; it returns by itself.
+    Unreachable(String),
     /// Nothing can be promised any more; the process must end.
     Poisoned(String),
 }

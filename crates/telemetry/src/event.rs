@@ -40,7 +40,7 @@ events! {
     LOGIN_REFUSED = "login.refused";
     /// A verb of the store failed; the chain of causes is in the line.
     STORE_OPERATION_FAILED = "store.operation.failed";
-    /// The store goes on without a data center, or with all of them again.
+    /// The store goes on without a data center, or with all of them again, or none answers.
     STORE_REACH = "store.reach.changed";
     /// A node of Cassandra acknowledges mail before it is on its disk.
     STORE_COMMIT_LOG_PERIODIC = "store.commit-log.periodic";

@@ -14,6 +14,12 @@ async fn health_and_readiness_are_what_the_store_says() {
         (degraded, 200, 200, "ready, degraded: one disk is slow\n"),
         (Health::Full, 200, 503, "no room for messages\n"),
         (
+            Health::Unreachable("nobody answers".to_owned()),
+            200,
+            503,
+            "nobody answers\n",
+        ),
+        (
             Health::Poisoned("a sync failed".to_owned()),
             503,
             503,
