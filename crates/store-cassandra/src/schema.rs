@@ -5,10 +5,14 @@
 //! what splits a schema). Numbered files, never edited after a release.
 
 use std::fmt::Write;
+use std::sync::Arc;
 use std::time::Duration;
 
+use scylla::client::execution_profile::{ExecutionProfile, ExecutionProfileHandle};
 use scylla::client::session::Session;
+use scylla::cluster::Node;
 use scylla::errors::ExecutionError;
+use scylla::policies::load_balancing::{NodeIdentifier, SingleTargetLoadBalancingPolicy};
 use scylla::statement::{Consistency, Statement};
 use sha2::{Digest, Sha256};
 
@@ -67,7 +71,8 @@ pub async fn init(options: &Options, replication: &Replication) -> Result<(), Op
         Ok(Some(found)) if found > FILES.len() => return Err(newer_version(found)),
         _ => {}
     }
-    change(&session, &*options.clock, &keyspace(options, replication)?).await?;
+    let maker = Maker::new(&session, options);
+    maker.change(&keyspace(options, replication)?).await?;
     apply(&session, options, 0).await
 }
 
@@ -77,17 +82,16 @@ pub(crate) async fn apply(
     options: &Options,
     version: usize,
 ) -> Result<(), OpenError> {
-    let used = session.use_keyspace(&options.keyspace, true).await;
-    used.map_err(OpenError::other("use the keyspace"))?;
+    let maker = Maker::new(session, options);
+    maker.use_keyspace(&options.keyspace).await?;
     for file in FILES.iter().skip(version) {
         for statement in statements(file.text) {
-            let with_id = with_id(&statement, &options.keyspace);
-            change(session, &*options.clock, &with_id).await?;
+            let statement = with_id(&statement, &options.keyspace);
+            maker.change(&statement).await?;
         }
         tracing::debug!(file = file.name, "the schema is applied");
     }
-    let agreed = session.await_schema_agreement().await;
-    agreed.map_err(OpenError::other("wait until all nodes agree on the schema"))?;
+    maker.agree().await?;
     write_version(session, &options.keyspace).await
 }
 
@@ -145,6 +149,72 @@ fn newer_version(found: usize) -> OpenError {
     }
 }
 
+/// Makes a schema, statement by statement.
+struct Maker<'a> {
+    session: &'a Session,
+    clock: &'a dyn Clock,
+    one_node: ExecutionProfileHandle,
+}
+
+impl<'a> Maker<'a> {
+    /// All statements go to one node: another one may not know yet what the last statement made.
+    fn new(session: &'a Session, options: &'a Options) -> Self {
+        let state = session.get_cluster_state();
+        let is_near = |node: &&Arc<Node>| {
+            node.is_connected() && node.datacenter.as_ref() == Some(&options.data_center)
+        };
+        let node = state.get_nodes_info().iter().find(is_near);
+        let profile = ExecutionProfile::builder().request_timeout(Some(Duration::from_secs(20)));
+        let profile = match node {
+            Some(node) => {
+                let node = NodeIdentifier::Node(Arc::clone(node));
+                profile.load_balancing_policy(SingleTargetLoadBalancingPolicy::new(node, None))
+            }
+            None => profile,
+        };
+        Self {
+            session,
+            clock: &*options.clock,
+            one_node: profile.build().into_handle(),
+        }
+    }
+
+    /// Changes the schema; the driver waits until all nodes agree. While they do not, for a moment
+    /// after another change, nodes answer with errors that pass.
+    async fn change(&self, statement: &str) -> Result<(), OpenError> {
+        let mut attempt = 1;
+        loop {
+            let mut once = Statement::new(statement);
+            once.set_execution_profile_handle(Some(self.one_node.clone()));
+            match self.session.query_unpaged(once, ()).await {
+                Ok(_) => return Ok(()),
+                Err(error) if attempt < ATTEMPTS && passes(&error) => attempt += 1,
+                Err(error) => return Err(OpenError::other("change the schema")(error)),
+            }
+            self.clock.sleep(PAUSE).await;
+        }
+    }
+
+    /// On all connections, also to nodes that do not know of it for a moment yet.
+    async fn use_keyspace(&self, keyspace: &str) -> Result<(), OpenError> {
+        let mut attempt = 1;
+        loop {
+            match self.session.use_keyspace(keyspace, true).await {
+                Ok(()) => return Ok(()),
+                Err(_) if attempt < ATTEMPTS => attempt += 1,
+                Err(error) => return Err(OpenError::other("use the keyspace")(error)),
+            }
+            self.clock.sleep(PAUSE).await;
+        }
+    }
+
+    async fn agree(&self) -> Result<(), OpenError> {
+        let agreed = self.session.await_schema_agreement().await;
+        agreed.map_err(OpenError::other("wait until all nodes agree on the schema"))?;
+        Ok(())
+    }
+}
+
 fn keyspace(options: &Options, replication: &Replication) -> Result<String, OpenError> {
     let mut centers = String::new();
     for (center, replicas) in &replication.0 {
@@ -178,13 +248,14 @@ pub(crate) fn statements(text: &str) -> impl Iterator<Item = String> {
     split.into_iter().filter(|part| !part.is_empty())
 }
 
-/// Gives a table an id that every creator gives it.
+/// Gives a table its keyspace, and an id that every creator gives it.
 fn with_id(statement: &str, keyspace: &str) -> String {
     const START: &str = "CREATE TABLE IF NOT EXISTS ";
     let Some(rest) = statement.strip_prefix(START) else {
         return statement.to_owned();
     };
     let table = rest.split([' ', '(']).next().unwrap_or_default();
+    let statement = statement.replacen(START, &format!("{START}\"{keyspace}\"."), 1);
     let digest = Sha256::digest(format!("{keyspace}.{table}"));
     let mut bytes = [0; 16];
     for (to, from) in bytes.iter_mut().zip(digest) {
@@ -192,20 +263,6 @@ fn with_id(statement: &str, keyspace: &str) -> String {
     }
     let id = uuid::Builder::from_custom_bytes(bytes).into_uuid();
     statement.replacen("WITH ", &format!("WITH ID = {id} AND "), 1)
-}
-
-/// Changes the schema; the driver waits until all nodes agree. While they do not, for a moment
-/// after another change, nodes answer with errors that pass.
-async fn change(session: &Session, clock: &dyn Clock, statement: &str) -> Result<(), OpenError> {
-    let mut attempt = 1;
-    loop {
-        match session.query_unpaged(statement, ()).await {
-            Ok(_) => return Ok(()),
-            Err(error) if attempt < ATTEMPTS && passes(&error) => attempt += 1,
-            Err(error) => return Err(OpenError::other("change the schema")(error)),
-        }
-        clock.sleep(PAUSE).await;
-    }
 }
 
 fn passes(error: &ExecutionError) -> bool {
