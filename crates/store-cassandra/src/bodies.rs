@@ -68,7 +68,7 @@ impl Core {
                 .await?
                 .map(|listed| listed.place),
         };
-        let place = place.ok_or_else(missing)?;
+        let place = place.ok_or_else(|| missing(OPEN))?;
         match place.body {
             Body::Inline => self.open_inline(account, place).await,
             Body::Chunks { blob, count, .. } => self.open_chunks(account, place, blob, count).await,
@@ -83,14 +83,29 @@ impl Core {
     ) -> StoreResult<Box<dyn BodyReader>> {
         for level in LEVELS {
             if let Some(inline) = self.inline(level, OPEN, account, place).await? {
-                let reader = Reader::new(self, inline.octets, inline.hash, None);
+                let whose = (account, place);
+                let reader = Reader::new(self, whose, inline.octets, inline.hash, None);
                 return Ok(as_delivered(reader, inline.recipient.as_ref()));
             }
             if level == Profile::Nearest {
                 self.check_listed(account, place).await?;
             }
         }
-        Err(corrupt(OPEN, "the body of the message is lost"))
+        Err(self.gone_or_lost(OPEN, account, place).await)
+    }
+
+    /// What is nowhere was removed behind its row, which was there a moment ago, by this process or
+    /// another one. Only when all replicas still have the row it is lost.
+    async fn gone_or_lost(&self, verb: Verb, account: AccountId, place: Place) -> StoreError {
+        for level in [Profile::Read, Profile::Proof] {
+            let row = self.listed_at(level, verb, account, place.bucket, place.id);
+            match row.await {
+                Ok(Some(_)) => {}
+                Ok(None) => return missing(verb),
+                Err(error) => return error,
+            }
+        }
+        corrupt(verb, "a part of the message is lost")
     }
 
     async fn inline(
@@ -118,7 +133,7 @@ impl Core {
 
     async fn check_listed(&self, account: AccountId, place: Place) -> StoreResult<()> {
         let read = self.listed_at(Profile::Read, OPEN, account, place.bucket, place.id);
-        read.await?.map(drop).ok_or_else(missing)
+        read.await?.map(drop).ok_or_else(|| missing(OPEN))
     }
 
     async fn open_chunks(
@@ -132,15 +147,17 @@ impl Core {
         let pin = self.pins.pin(blob);
         let row = self.listed_at(Profile::Read, OPEN, account, place.bucket, place.id);
         let (listed, head) = try_join(row, self.head(OPEN, blob)).await?;
-        let listed = listed.ok_or_else(missing)?;
-        let head = head.ok_or_else(|| corrupt(OPEN, "the body of the message is lost"))?;
+        let listed = listed.ok_or_else(|| missing(OPEN))?;
+        let Some(head) = head else {
+            return Err(self.gone_or_lost(OPEN, account, place).await);
+        };
         let rest = Rest {
             pin,
             next: 1,
             count,
             on_its_way: None,
         };
-        let mut reader = Reader::new(self, head.octets, head.hash, Some(rest));
+        let mut reader = Reader::new(self, (account, place), head.octets, head.hash, Some(rest));
         reader.fetch_ahead();
         Ok(as_delivered(reader, listed.recipient.as_ref()))
     }
@@ -158,16 +175,29 @@ impl Core {
         Ok(None)
     }
 
-    async fn chunk(&self, verb: Verb, blob: MessageId, n: i16) -> StoreResult<Vec<u8>> {
+    /// Another chunk, if it is anywhere.
+    async fn chunk(&self, verb: Verb, blob: MessageId, n: i16) -> StoreResult<Option<Vec<u8>>> {
         for level in LEVELS {
             let read = self
                 .engine
                 .read_at::<Cells>(level, verb, Cql::ReadChunk, row![blob, n]);
             if let Some((Some(octets), ..)) = read.await?.pop() {
-                return Ok(octets);
+                return Ok(Some(octets));
             }
         }
-        Err(corrupt(verb, "a chunk of the message is lost"))
+        Ok(None)
+    }
+
+    async fn chunk_of(
+        &self,
+        (account, place): (AccountId, Place),
+        blob: MessageId,
+        n: i16,
+    ) -> StoreResult<Vec<u8>> {
+        match self.chunk(READ, blob, n).await? {
+            Some(octets) => Ok(octets),
+            None => Err(self.gone_or_lost(READ, account, place).await),
+        }
     }
 
     /// The hash of a listed message's body, as it was written; none if it is not there any more.
@@ -234,8 +264,8 @@ impl Core {
     }
 }
 
-fn missing() -> StoreError {
-    StoreError::new(ErrorKind::Missing, OPEN)
+fn missing(verb: Verb) -> StoreError {
+    StoreError::new(ErrorKind::Missing, verb)
 }
 
 fn as_delivered(reader: Reader, recipient: Option<&Address>) -> Box<dyn BodyReader> {
@@ -245,6 +275,7 @@ fn as_delivered(reader: Reader, recipient: Option<&Address>) -> Box<dyn BodyRead
 /// Gives out a body frame by frame, each verified; the next chunk comes while one is given out.
 struct Reader {
     core: Arc<Core>,
+    whose: (AccountId, Place),
     chunk: Bytes,
     rest: Option<Rest>,
     hash: Vec<u8>,
@@ -263,9 +294,16 @@ struct Rest {
 }
 
 impl Reader {
-    fn new(core: &Arc<Core>, chunk: Vec<u8>, hash: Vec<u8>, rest: Option<Rest>) -> Self {
+    fn new(
+        core: &Arc<Core>,
+        whose: (AccountId, Place),
+        chunk: Vec<u8>,
+        hash: Vec<u8>,
+        rest: Option<Rest>,
+    ) -> Self {
         Self {
             core: Arc::clone(core),
+            whose,
             chunk: Bytes::from(chunk),
             rest,
             hash,
@@ -280,9 +318,11 @@ impl Reader {
             && rest.next < rest.count
             && rest.on_its_way.is_none()
         {
-            let (core, blob, n) = (Arc::clone(&self.core), rest.pin.blob, rest.next);
+            let (core, whose) = (Arc::clone(&self.core), self.whose);
+            let (blob, n) = (rest.pin.blob, rest.next);
             rest.next += 1;
-            rest.on_its_way = Some(tokio::spawn(async move { core.chunk(READ, blob, n).await }));
+            let fetch = async move { core.chunk_of(whose, blob, n).await };
+            rest.on_its_way = Some(tokio::spawn(fetch));
         }
     }
 

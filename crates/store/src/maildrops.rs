@@ -74,7 +74,8 @@ pub trait MessageWriter: Send {
 pub trait BodyReader: Send {
     /// The next piece, none at the end; a piece is at most 256 KiB.
     ///
-    /// *Errors*: `Corrupt`, then what was given out so far is right but not whole. *Cancel*: a
-    /// piece may be skipped; do not read on.
+    /// *Errors*: `Corrupt`, then what was given out so far is right but not whole; `Missing`, when
+    /// another process has removed the message meanwhile. *Cancel*: a piece may be skipped; do not
+    /// read on.
     fn next(&mut self) -> Work<'_, Option<Bytes>>;
 }
