@@ -553,7 +553,7 @@ impl Accounts for Cassandra {
     fn domain(&self, name: Domain) -> Work<'_, Option<DomainEntry>> {
         const VERB: Verb = "read the domain";
         Box::pin(async move {
-            let _pass = self.core.engine.enter(VERB)?;
+            let _pass = self.core.engine.enter_in_turn(VERB)?;
             Ok(self.core.read_domain(VERB, &name).await?.0)
         })
     }
@@ -575,7 +575,7 @@ impl Accounts for Cassandra {
     fn resolve(&self, address: Address) -> Work<'_, Option<AddressEntry>> {
         const VERB: Verb = "resolve the address";
         Box::pin(async move {
-            let _pass = self.core.engine.enter(VERB)?;
+            let _pass = self.core.engine.enter_in_turn(VERB)?;
             Ok(self.core.place(VERB, &address).await?.entry)
         })
     }
@@ -611,7 +611,7 @@ impl Accounts for Cassandra {
     fn account(&self, id: AccountId) -> Work<'_, Option<(Profile, Credentials)>> {
         const VERB: Verb = "read the account";
         Box::pin(async move {
-            let _pass = self.core.engine.enter(VERB)?;
+            let _pass = self.core.engine.enter_in_turn(VERB)?;
             let kept = self.core.living(VERB, id).await?;
             Ok(kept.and_then(|kept| kept.account))
         })

@@ -2,30 +2,32 @@
 //!
 //! A change is acknowledged by a quorum in every data center. When one cannot be reached, mail must
 //! not stop: the same bytes then go out at the fallback level, and what was acknowledged so is
-//! remembered and read back at the full level when the data center has returned, which repairs it
-//! there. Cassandra says *unavailable* at once when it knows that replicas are down; that request
-//! falls back alone. Until it knows, it says *timed out* after two seconds each; so after some of
-//! these in a row the breaker opens and all changes fall back, while probes repeat what failed.
+//! remembered (`waiting.rs`) and read back at the full level when the data center has returned,
+//! which repairs it there (`mending.rs`). Cassandra says *unavailable* at once when it knows that
+//! replicas are down; that request falls back alone. Until it knows, it says *timed out* after two
+//! seconds each; so after some of these in a row the breaker opens and all changes fall back, while
+//! probes repeat what failed. A change whose own partition lacks its quorum in one data center,
+//! while others succeed, falls back alone after as many time limits.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::engine::Change;
-use crate::rows::Row;
-use crate::statements::{Cql, Healing};
+use crate::pauses::Pauses;
+use crate::statements::Cql;
+use crate::waiting::{Due, Waiting};
 
 /// So many time limits in a row, without any success ...
-const FAILURES: u32 = 3;
+pub(crate) const FAILURES: u32 = 3;
 /// ... over at least so long, open the breaker.
 const OVER: Duration = Duration::from_secs(2);
-
-/// So many partitions are remembered; what is more is left to hints and repair, and said.
-const MOST_WAITING: usize = 100_000;
 
 /// Pauses between probes: from the first, doubled, to the last.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LAST_PAUSE: Duration = Duration::from_secs(20);
+
+/// So many partitions are read back in one step.
+const IN_A_STEP: usize = 64;
 
 /// How far an acknowledged change has got.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,7 +50,6 @@ pub(crate) struct Breaker {
     state: Mutex<State>,
 }
 
-#[derive(Default)]
 struct State {
     /// Time limits in a row, and when the first one was.
     failures: u32,
@@ -56,12 +57,12 @@ struct State {
     is_open: bool,
     /// What failed last: the probe.
     probe: Option<Arc<Change>>,
-    waiting: HashMap<String, (Cql, Row)>,
-    has_overflown: bool,
+    waiting: Waiting,
     /// Somebody probes and heals.
     is_mending: bool,
-    pause: Duration,
-    acknowledged_here: u64,
+    pauses: Pauses,
+    changes_here: u64,
+    rows_here: u64,
 }
 
 /// What the mender does next.
@@ -69,14 +70,39 @@ pub(crate) enum Mending {
     /// Repeats a change at the full level, to see whether all data centers are back.
     Probe(Arc<Change>),
     /// Reads these partitions back at the full level.
-    Heal(Vec<(String, Cql, Row)>),
+    Heal(Vec<Due>),
     /// Nothing.
     Done,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self {
+            failures: 0,
+            since: None,
+            is_open: false,
+            probe: None,
+            waiting: Waiting::default(),
+            is_mending: false,
+            pauses: first_pauses(),
+            changes_here: 0,
+            rows_here: 0,
+        }
+    }
+}
+
+fn first_pauses() -> Pauses {
+    Pauses::new(FIRST_PAUSE, LAST_PAUSE)
 }
 
 impl Breaker {
     pub(crate) fn is_open(&self) -> bool {
         self.with(|state| state.is_open)
+    }
+
+    /// Whether anything is known to be away, or to lack somewhere.
+    pub(crate) fn is_degraded(&self) -> bool {
+        self.with(|state| state.is_open || !state.waiting.is_empty())
     }
 
     /// A change was acknowledged everywhere.
@@ -89,34 +115,47 @@ impl Breaker {
 
     /// A change at the full level ran out of time.
     pub(crate) fn timed_out(&self, now: Duration, change: &Arc<Change>) {
-        self.with(|state| {
-            state.failures += 1;
+        let opens = self.with(|state| {
+            state.failures = state.failures.saturating_add(1);
             let since = *state.since.get_or_insert(now);
             state.probe = Some(Arc::clone(change));
             let is_long = now.saturating_sub(since) >= OVER;
-            if state.failures >= FAILURES && is_long && !state.is_open {
+            let opens = state.failures >= FAILURES && is_long && !state.is_open;
+            if opens {
                 state.is_open = true;
-                tracing::warn!(
-                    "a data center does not answer: changes are acknowledged without it"
-                );
+                state.pauses = first_pauses();
             }
+            opens
         });
+        if opens {
+            tracing::warn!(
+                event = crate::REACH,
+                "a data center does not answer: changes are acknowledged without it"
+            );
+        }
     }
 
     /// A change was acknowledged without a data center.
     pub(crate) fn acknowledged_here(&self, change: &Arc<Change>) {
-        self.with(|state| {
-            state.acknowledged_here += 1;
+        let (is_first, overflows) = self.with(|state| {
+            state.changes_here += 1;
+            for (cql, _) in change.iter() {
+                state.rows_here += u64::from(*cql == Cql::PutRow);
+            }
             if state.probe.is_none() {
                 state.probe = Some(Arc::clone(change));
             }
-            for (cql, row) in change.iter() {
-                if let Some(Healing { read, key }) = cql.healing() {
-                    let key = key.iter().filter_map(|&at| row.get(at).cloned()).collect();
-                    state.wait(read, key);
-                }
-            }
+            let is_first = state.waiting.is_empty() && !state.is_open;
+            (is_first, state.waiting.add(change))
         });
+        if is_first {
+            let text = "acknowledged without a data center: it will be healed there";
+            tracing::warn!(event = crate::REACH, "{text}");
+        }
+        if overflows {
+            let text = "too much waits to be healed: run a repair when all data centers are back";
+            tracing::warn!(event = crate::REACH, "{text}");
+        }
     }
 
     /// How many partitions a data center lacks.
@@ -131,7 +170,7 @@ impl Breaker {
             let begins = has_work && !state.is_mending;
             if begins {
                 state.is_mending = true;
-                state.pause = FIRST_PAUSE;
+                state.pauses = first_pauses();
             }
             begins
         })
@@ -139,11 +178,7 @@ impl Breaker {
 
     /// How long to wait before the next step.
     pub(crate) fn next_pause(&self) -> Duration {
-        self.with(|state| {
-            let pause = state.pause;
-            state.pause = (pause * 2).min(LAST_PAUSE);
-            pause
-        })
+        self.with(|state| state.pauses.next())
     }
 
     /// The next step: healing begins when a probe has got through.
@@ -154,55 +189,74 @@ impl Breaker {
             {
                 return Mending::Probe(Arc::clone(probe));
             }
-            if state.waiting.is_empty() {
+            let due = state.waiting.next(IN_A_STEP);
+            if due.is_empty() {
                 state.is_open = false;
                 state.is_mending = false;
+                state.probe = None;
                 return Mending::Done;
             }
-            let waiting = state.waiting.iter().take(256);
-            let waiting = waiting.map(|(name, (cql, row))| (name.clone(), *cql, row.clone()));
-            Mending::Heal(waiting.collect())
+            Mending::Heal(due)
         })
     }
 
     /// All data centers are back.
     pub(crate) fn close(&self) {
-        self.with(|state| {
-            if std::mem::take(&mut state.is_open) {
-                tracing::info!("all data centers answer again");
-            }
+        let closes = self.with(|state| {
             state.failures = 0;
             state.since = None;
             state.probe = None;
-            state.pause = FIRST_PAUSE;
+            state.pauses = first_pauses();
+            std::mem::take(&mut state.is_open)
         });
+        if closes {
+            tracing::info!(event = crate::REACH, "all data centers answer again");
+        }
     }
 
-    pub(crate) fn healed(&self, name: &str) {
-        self.with(|state| {
-            state.waiting.remove(name);
-            state.pause = FIRST_PAUSE;
-            if state.waiting.is_empty() && !std::mem::take(&mut state.has_overflown) {
-                tracing::info!("everything is in all data centers again");
-            }
+    /// A partition was read back.
+    pub(crate) fn healed(&self, due: &Due) {
+        let ended = self.with(|state| {
+            state.pauses = first_pauses();
+            state.waiting.remove(due)
         });
+        if let Some(healed) = ended {
+            let text = "what waited is in all data centers";
+            tracing::info!(event = crate::REACH, healed, "{text}");
+        }
     }
 
     /// Nobody mends any more: the store closes.
     pub(crate) fn stop_mending(&self) {
-        self.with(|state| state.is_mending = false);
+        let left = self.with(|state| {
+            state.is_mending = false;
+            state.waiting.len()
+        });
+        if left > 0 {
+            let text = "closed before all was healed: run a repair when all data centers are back";
+            tracing::warn!(event = crate::REACH, left, "{text}");
+        }
     }
 
     /// How many changes were acknowledged without a data center, ever.
-    pub(crate) fn count_here(&self) -> u64 {
-        self.with(|state| state.acknowledged_here)
+    pub(crate) fn changes_here(&self) -> u64 {
+        self.with(|state| state.changes_here)
+    }
+
+    /// How many rows of listings were.
+    pub(crate) fn rows_here(&self) -> u64 {
+        self.with(|state| state.rows_here)
     }
 
     /// In words fit for strangers; none if everything is everywhere.
     pub(crate) fn report(&self) -> Option<String> {
         self.with(|state| {
             let waiting = state.waiting.len();
-            let more = if state.has_overflown { " or more" } else { "" };
+            let more = if state.waiting.has_overflown() {
+                " or more"
+            } else {
+                ""
+            };
             match (state.is_open, waiting) {
                 (false, 0) => None,
                 (true, _) => Some("a data center does not answer".to_owned()),
@@ -213,17 +267,6 @@ impl Breaker {
 
     fn with<T>(&self, step: impl FnOnce(&mut State) -> T) -> T {
         step(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
-
-impl State {
-    fn wait(&mut self, read: Cql, key: Row) {
-        let name = format!("{read:?} {key:?}");
-        if self.waiting.len() < MOST_WAITING || self.waiting.contains_key(&name) {
-            self.waiting.insert(name, (read, key));
-        } else if !std::mem::replace(&mut self.has_overflown, true) {
-            tracing::warn!("too much waits to be healed: run a repair when all are back");
-        }
     }
 }
 
@@ -282,13 +325,13 @@ mod tests {
             panic!("two domains wait");
         };
         assert_eq!(waiting.len(), 2);
-        for (name, read, key) in waiting {
-            assert_eq!((read, key.len()), (Cql::ReadDomain, 1));
-            breaker.healed(&name);
+        for due in waiting {
+            assert_eq!((due.read, due.key.len()), (Cql::ReadDomain, 1));
+            breaker.healed(&due);
         }
         assert!(matches!(breaker.next_step(), Mending::Done));
         assert_eq!(breaker.report(), None);
-        assert_eq!(breaker.count_here(), 3);
+        assert_eq!(breaker.changes_here(), 3);
     }
 
     #[test]

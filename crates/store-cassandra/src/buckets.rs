@@ -69,7 +69,7 @@ pub(crate) struct Chosen {
 pub(crate) struct Writing {
     slots: Lock<HashMap<AccountId, Slot>>,
     /// Of its own, so that a fast clock does not drag message ids along.
-    minter: IdMinter,
+    minter: Lock<IdMinter>,
     most: usize,
 }
 
@@ -87,7 +87,7 @@ impl Writing {
     pub(crate) fn new(node: NodeId, most: usize) -> Self {
         Self {
             slots: Lock::default(),
-            minter: IdMinter::new(node),
+            minter: Lock::new(IdMinter::new(node)),
             most,
         }
     }
@@ -106,13 +106,18 @@ impl Writing {
         slots.remove(&account);
     }
 
+    pub(crate) fn mint_with(&self, minter: IdMinter) {
+        *self.minter.lock().unwrap_or_else(PoisonError::into_inner) = minter;
+    }
+
     /// An id above another, and otherwise of now.
     pub(crate) fn mint_above(&self, below: Option<MessageId>, now: UnixTime) -> MessageId {
-        let minted = self.minter.mint(now);
+        let minter = self.minter.lock().unwrap_or_else(PoisonError::into_inner);
+        let minted = minter.mint(now);
         match below {
             Some(below) if minted <= below => {
                 let after = UnixTime::from_micros(below.minted_at().as_micros().saturating_add(1));
-                self.minter.mint(after)
+                minter.mint(after)
             }
             _ => minted,
         }

@@ -2,8 +2,8 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use cassmail_mail::{IdMinter, MessageId, NodeId};
 use cassmail_store::{Health, Store, StoreError, StoreResult, Work};
@@ -49,7 +49,7 @@ pub(crate) struct Core {
     pub(crate) pins: Pins,
     pub(crate) member: Member,
     /// For ids of bodies, apart from those of messages.
-    minter: IdMinter,
+    minter: Mutex<IdMinter>,
     /// Deliveries are refused: an operator says so.
     is_full: AtomicBool,
 }
@@ -83,7 +83,7 @@ impl Cassandra {
         let engine = &self.core.engine;
         Figures {
             requests: self.requests_sent(),
-            acknowledged_by_fewer: engine.breaker.count_here(),
+            acknowledged_by_fewer: engine.breaker.changes_here(),
             waiting_for_healing: engine.breaker.waiting(),
             periodic_commit_logs: engine.commit_logs.periodic(),
         }
@@ -91,7 +91,13 @@ impl Cassandra {
 
     /// How many changes were acknowledged while a data center was away.
     pub fn acknowledged_without_all(&self) -> u64 {
-        self.core.engine.breaker.count_here()
+        self.core.engine.breaker.changes_here()
+    }
+
+    /// How many messages were, counted for each owner: until they are healed they are in fewer data
+    /// centers than they should be.
+    pub fn delivered_without_all(&self) -> u64 {
+        self.core.engine.breaker.rows_here()
     }
 
     /// Does now what is done every ten seconds: tells the other nodes that this one lives, and
@@ -127,8 +133,8 @@ impl Core {
             places: Places::new(options.remembered),
             retiring: Retiring::default(),
             pins: Pins::default(),
-            member: Member::new(&options.data_center, random()?, random()?),
-            minter: IdMinter::new(NodeId::from_random(random()?)),
+            member: Member::new(&options.data_center, [random()?, random()?]),
+            minter: Mutex::new(IdMinter::new(NodeId::from_random(random()?))),
             is_full: AtomicBool::new(false),
         };
         Ok(Arc::new(core))
@@ -136,7 +142,17 @@ impl Core {
 
     /// An id for a body.
     pub(crate) fn mint(&self) -> MessageId {
-        self.minter.mint(self.clock().now())
+        let minter = self.minter.lock().unwrap_or_else(PoisonError::into_inner);
+        minter.mint(self.clock().now())
+    }
+
+    /// From now on ids are made as by another process, and none is believed to be fresh.
+    pub(crate) fn mint_anew(&self, random: u64) {
+        let minter = IdMinter::new(NodeId::from_random(random));
+        *self.minter.lock().unwrap_or_else(PoisonError::into_inner) = minter;
+        self.writing
+            .mint_with(IdMinter::new(NodeId::from_random(!random)));
+        self.freshness.doubt();
     }
 
     pub(crate) fn is_full(&self) -> bool {
@@ -180,7 +196,7 @@ impl Core {
         tokio::spawn(async move {
             let _pass = pass;
             if let Err(error) = work(core).await {
-                tracing::info!(?error, "left to a scrub");
+                tracing::info!(event = crate::MAINTAINED, ?error, "left to a scrub");
             }
         });
     }
@@ -196,6 +212,9 @@ impl Drop for Core {
 
 impl Store for Cassandra {
     fn health(&self) -> Health {
+        if self.core.engine.is_silent() {
+            return Health::Unreachable("Cassandra does not answer here".to_owned());
+        }
         if self.core.is_full() {
             return Health::Full;
         }

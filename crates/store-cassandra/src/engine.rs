@@ -1,30 +1,40 @@
-//! The session with Cassandra: statements that are prepared, counted, limited and repeated.
+//! The session with Cassandra: statements that are prepared, counted, limited, and sent.
 //!
 //! Every request runs in a task of its own, so that a caller who goes away does not leave a request
 //! half way in the driver (which would close the connection after a thousand of them), and so that
-//! closing can wait for all that was sent.
+//! closing can wait for all that was sent. Nobody waits longer than the peer does: a request that
+//! is still under way then goes on by itself, and counts as uncertain.
 
+use std::collections::{BTreeSet, HashMap};
+use std::future::Future;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use cassmail_store::{ErrorKind, Patience, StoreError, StoreResult};
+use cassmail_store::{ErrorKind, Patience, Reason, StoreError, StoreResult};
+use futures_util::future::{Either, select, try_join_all};
 use scylla::client::PoolSize;
 use scylla::client::session::Session;
 use scylla::client::session_builder::SessionBuilder;
+use scylla::cluster::ClusterState;
+use scylla::cluster::metadata::Strategy;
 use scylla::deserialize::row::DeserializeRow;
-use scylla::errors::{ExecutionError, RequestAttemptError};
+use scylla::errors::{ExecutionError, PrepareError, RequestAttemptError};
 use scylla::response::query_result::QueryResult;
 use scylla::response::{PagingState, PagingStateResponse};
 use scylla::statement::batch::{Batch, BatchType};
 use scylla::statement::prepared::PreparedStatement;
-use tokio::sync::Semaphore;
+use tokio::sync::OwnedSemaphorePermit;
 
-use crate::breaker::{Breaker, Fallback, Mending, Reach};
+use crate::breaker::Breaker;
 use crate::commit_logs::CommitLogs;
-use crate::error::{OpenError, Verb, Verdict, closing, odd_answer, unread};
+use crate::error::{Failure, OpenError, Verb, Verdict, closing, odd_answer, unread};
 use crate::gate::{Gate, Pass};
+use crate::lane::Lane;
+use crate::pauses::{Dice, Pauses};
 use crate::profiles::{Profile, Profiles};
+use crate::pulse::Pulse;
 use crate::rows::Row;
 use crate::schema::{self, checked_name};
 use crate::statements::Cql;
@@ -33,17 +43,37 @@ use crate::{Clock, Options};
 /// How many rows come at once.
 const PAGE: i32 = 1000;
 
-/// How long after a failure the same is tried again.
-const PAUSE: Duration = Duration::from_millis(100);
+/// How long after a failure the same is tried again: from the first, doubled, to the longest.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
+/// What a further attempt is given at least: one that is abandoned at once would only make an
+/// uncertain end of a certain one.
+const LEAST: Duration = Duration::from_secs(1);
+
+/// So often a connection is asked for a sign of life ...
+const ASKED: Duration = Duration::from_secs(2);
+
+/// ... and so long that is waited for: then the node is taken for gone, and others are asked.
+const SILENT: Duration = Duration::from_secs(3);
+
+/// What a read is given, all its attempts together ...
+const READING: Patience = Patience(Duration::from_secs(10));
+
+/// ... once it has its turn. It belongs to work that was let in, which has the peer's patience.
+const TURN: Patience = Patience(Duration::from_mins(1));
 
 /// What a change is given when nobody says how long the peer waits.
 pub(crate) const USUAL: Patience = Patience(Duration::from_secs(20));
 
 pub(crate) struct Engine {
     session: Session,
+    keyspace: String,
     prepared: Vec<PreparedStatement>,
     profiles: Profiles,
-    in_flight: Semaphore,
+    lane: Lane,
+    dice: Dice,
+    pulse: Pulse,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) gate: Arc<Gate>,
     /// One number for each statement: how often it was sent, in requests.
@@ -52,40 +82,31 @@ pub(crate) struct Engine {
     pub(crate) commit_logs: CommitLogs,
 }
 
-/// One or several attempts of a change failed.
-struct Failed {
-    error: ExecutionError,
-    /// It may have happened.
-    is_open: bool,
-}
-
-impl From<ExecutionError> for Failed {
-    fn from(error: ExecutionError) -> Self {
-        let is_open = Verdict::of(&error).is_open();
-        Self { error, is_open }
-    }
-}
-
 /// Statements that are sent as one: a batch, if they are more, of one partition.
 pub(crate) type Change = Vec<(Cql, Row)>;
 
 /// When there is no point in going on.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Deadline(Duration);
+pub(crate) struct Deadline(pub(crate) Duration);
 
 impl Engine {
     /// Connects and prepares all statements, after a look at the schema and at the commit logs.
     pub(crate) async fn open(options: &Options) -> Result<Arc<Self>, OpenError> {
         checked_name(&options.keyspace)?;
         let session = connect(options).await?;
+        check_replicas(&session, options)?;
         // First: statements may speak of tables that an older schema does not have.
         schema::check(&session, options).await?;
         let prepared = prepare(&session, options).await?;
+        let seed = getrandom::u64().map_err(OpenError::other("draw random bits"))?;
         let engine = Self {
             session,
+            keyspace: options.keyspace.clone(),
             prepared,
             profiles: Profiles::new(options),
-            in_flight: Semaphore::new(options.in_flight),
+            lane: Lane::new(options.in_flight),
+            dice: Dice::new(seed),
+            pulse: Pulse::default(),
             clock: Arc::clone(&options.clock),
             gate: Arc::default(),
             sent: Cql::ALL.iter().map(|_| AtomicU64::new(0)).collect(),
@@ -107,6 +128,20 @@ impl Engine {
         &self.session
     }
 
+    /// As [`Engine::enter`], for what a peer can try again later: not while too much waits.
+    pub(crate) fn enter_in_turn(&self, verb: Verb) -> StoreResult<Pass> {
+        if self.lane.is_crowded() {
+            let kind = ErrorKind::Unavailable(Reason::Overloaded);
+            return Err(StoreError::new(kind, verb));
+        }
+        self.enter(verb)
+    }
+
+    /// Whether Cassandra has not answered in this data center for a while.
+    pub(crate) fn is_silent(&self) -> bool {
+        self.pulse.is_silent()
+    }
+
     pub(crate) fn deadline(&self, patience: Patience) -> Deadline {
         Deadline(self.clock.elapsed().saturating_add(patience.0))
     }
@@ -117,11 +152,24 @@ impl Engine {
         counts.map(|(&cql, count)| (cql, count.load(Ordering::Relaxed)))
     }
 
-    /// The data centers that are known.
-    pub(crate) fn data_centers(&self) -> std::collections::BTreeSet<String> {
+    /// The data centers that have replicas of the keyspace; a quorum in each is asked of those.
+    pub(crate) fn data_centers(&self) -> BTreeSet<String> {
         let state = self.session.get_cluster_state();
-        let nodes = state.get_nodes_info().iter();
-        nodes.filter_map(|node| node.datacenter.clone()).collect()
+        let Some(replicas) = replicas_of(&state, &self.keyspace) else {
+            let nodes = state.get_nodes_info().iter();
+            return nodes.filter_map(|node| node.datacenter.clone()).collect();
+        };
+        let replicated = replicas.iter().filter(|(_, count)| **count > 0);
+        replicated.map(|(center, _)| center.clone()).collect()
+    }
+
+    /// For each request, so without a copy of the names.
+    pub(crate) fn has_other_centers(&self) -> bool {
+        let state = self.session.get_cluster_state();
+        match replicas_of(&state, &self.keyspace) {
+            Some(replicas) => replicas.values().filter(|count| **count > 0).count() > 1,
+            None => self.data_centers().len() > 1,
+        }
     }
 
     /// Reads all rows with the statement's own profile.
@@ -185,7 +233,7 @@ impl Engine {
         Ok(all)
     }
 
-    /// Reads a page, in at most three attempts: nodes come and go.
+    /// Reads a page, in several attempts if there is time: nodes come and go.
     async fn read_page(
         self: &Arc<Self>,
         profile: Profile,
@@ -195,219 +243,151 @@ impl Engine {
         from: PagingState,
     ) -> StoreResult<(QueryResult, PagingStateResponse)> {
         const ATTEMPTS: u32 = 3;
+        let mut turn = self.turn(self.deadline(TURN)).await;
+        if turn.is_none() {
+            return Err(unread(verb, Failure::Crowded));
+        }
+        let deadline = self.deadline(READING);
+        let mut pauses = pauses();
         let mut attempt = 1;
         loop {
-            let (engine, row, from) = (Arc::clone(self), Arc::clone(row), from.clone());
-            let pass = self.gate.enter_further().ok_or_else(|| closing(verb))?;
-            let sent = tokio::spawn(async move {
-                let _pass = pass;
-                let _permit = engine.in_flight.acquire().await;
+            let (row, from) = (Arc::clone(row), from.clone());
+            let send = move |engine: Arc<Self>| async move {
                 engine.count(cql);
                 let mut statement = engine.statement(cql, profile);
                 statement.set_page_size(size);
                 let read = engine.session.execute_single_page(&statement, &*row, from);
                 read.await
-            });
-            match sent.await {
-                Ok(Ok(page)) => return Ok(page),
-                Ok(Err(error)) if attempt < ATTEMPTS && Verdict::of(&error).may_pass() => {
-                    attempt += 1;
+            };
+            let read = match turn.take() {
+                Some(turn) => {
+                    self.attempt_in_turn(turn, profile, verb, deadline, send)
+                        .await
                 }
-                Ok(Err(error)) => return Err(unread(verb, error)),
-                Err(error) => return Err(odd_answer(verb, error)),
+                None => self.attempt(profile, verb, deadline, send).await,
+            };
+            let failure = match read? {
+                Ok(page) => return Ok(page),
+                Err(failure) => failure,
+            };
+            let is_last = attempt == ATTEMPTS || !failure.verdict().may_pass();
+            if is_last || !self.pause(&mut pauses, deadline).await {
+                return Err(unread(verb, failure));
             }
-            self.clock.sleep(PAUSE).await;
+            attempt += 1;
         }
     }
 
-    /// Makes a change with the profile of its first statement, again and again until it is
-    /// acknowledged or the deadline has come. While a data center is away, without it.
-    pub(crate) async fn change(
-        self: &Arc<Self>,
-        verb: Verb,
-        deadline: Deadline,
-        change: Change,
-    ) -> StoreResult<()> {
-        let changed = self.change_or_fall_back(Fallback::Allowed, verb, deadline, change);
-        changed.await.map(drop)
-    }
-
-    /// The same for those who must know how far it got, or refuse to fall back.
-    pub(crate) async fn change_or_fall_back(
-        self: &Arc<Self>,
-        fallback: Fallback,
-        verb: Verb,
-        deadline: Deadline,
-        change: Change,
-    ) -> StoreResult<Reach> {
-        let Some(&(first, _)) = change.first() else {
-            return Ok(Reach::Everywhere);
-        };
-        let full = first.profile();
-        let can_fall_back = full == Profile::Write && fallback == Fallback::Allowed;
-        let change = Arc::new(change);
-        let mut may_have_happened = false;
-        loop {
-            let is_away = can_fall_back && self.breaker.is_open();
-            let mut done = if is_away {
-                self.fall_back(verb, &change).await?
-            } else {
-                self.try_everywhere(full, verb, &change).await?
-            };
-            if let Err(failed) = &done
-                && Verdict::of(&failed.error) == Verdict::TooFew
-                && can_fall_back
-                && !is_away
-                && self.has_other_centers()
-            {
-                done = self.fall_back(verb, &change).await?;
-            }
-            let Failed { error, is_open } = match done {
-                Ok(reach) => return Ok(reach),
-                Err(failed) => failed,
-            };
-            let verdict = Verdict::of(&error);
-            may_have_happened |= is_open;
-            let is_late = self.clock.elapsed().saturating_add(PAUSE) >= deadline.0;
-            if is_late || !verdict.may_pass() {
-                let kind = if may_have_happened {
-                    ErrorKind::Indeterminate
-                } else {
-                    verdict.kind()
-                };
-                return Err(StoreError::caused(kind, verb, error));
-            }
-            tracing::debug!(%error, verb, "a change is tried again");
-            self.clock.sleep(PAUSE).await;
-        }
-    }
-
-    async fn try_everywhere(
+    /// One attempt, waited for until the deadline. The outer error says that nothing was sent.
+    pub(crate) async fn attempt<T, S, W>(
         self: &Arc<Self>,
         profile: Profile,
         verb: Verb,
-        change: &Arc<Change>,
-    ) -> StoreResult<Result<Reach, Failed>> {
-        let done = self.attempt(profile, verb, change).await?;
-        if profile == Profile::Write {
-            match &done {
-                Ok(()) => self.breaker.succeeded(),
-                Err(error) if Verdict::of(error) == Verdict::Late && self.has_other_centers() => {
-                    self.breaker.timed_out(self.clock.elapsed(), change);
-                    self.mend();
-                }
-                Err(_) => {}
+        deadline: Deadline,
+        send: S,
+    ) -> StoreResult<Result<T, Failure>>
+    where
+        T: Send + 'static,
+        S: FnOnce(Arc<Self>) -> W + Send + 'static,
+        W: Future<Output = Result<T, ExecutionError>> + Send + 'static,
+    {
+        match self.turn(deadline).await {
+            Some(turn) => {
+                let attempt = self.attempt_in_turn(turn, profile, verb, deadline, send);
+                attempt.await
             }
+            None => Ok(Err(Failure::Crowded)),
         }
-        Ok(done.map(|()| Reach::Everywhere).map_err(Failed::from))
     }
 
-    /// The same bytes without the data center that is away. With three or more, a majority of all
-    /// replicas and a quorum here must have it: more than one data center, and this one.
-    async fn fall_back(
+    async fn turn(&self, deadline: Deadline) -> Option<OwnedSemaphorePermit> {
+        let end = self.clock.sleep(self.left(deadline));
+        self.lane.turn(end).await
+    }
+
+    async fn attempt_in_turn<T, S, W>(
         self: &Arc<Self>,
-        verb: Verb,
-        change: &Arc<Change>,
-    ) -> StoreResult<Result<Reach, Failed>> {
-        let levels: &[Profile] = match self.data_centers().len() {
-            0..=2 => &[Profile::WriteLocal],
-            _ => &[Profile::Majority, Profile::WriteLocal],
-        };
-        for (before, &level) in levels.iter().enumerate() {
-            if let Err(error) = self.attempt(level, verb, change).await? {
-                // What a level before has acknowledged has happened.
-                let is_open = before > 0 || Verdict::of(&error).is_open();
-                return Ok(Err(Failed { error, is_open }));
-            }
-        }
-        self.breaker.acknowledged_here(change);
-        self.mend();
-        Ok(Ok(Reach::Here))
-    }
-
-    fn has_other_centers(&self) -> bool {
-        self.data_centers().len() > 1
-    }
-
-    /// Probes and heals in the background, as long as there is something to mend.
-    fn mend(self: &Arc<Self>) {
-        if !self.breaker.begin_mending() {
-            return;
-        }
-        let engine = Arc::clone(self);
-        tokio::spawn(async move {
-            loop {
-                engine.clock.sleep(engine.breaker.next_pause()).await;
-                let Some(_pass) = engine.gate.enter() else {
-                    return engine.breaker.stop_mending();
-                };
-                match engine.breaker.next_step() {
-                    Mending::Done => return,
-                    Mending::Probe(change) => engine.probe(&change).await,
-                    Mending::Heal(waiting) => engine.heal(waiting).await,
-                }
-            }
-        });
-    }
-
-    async fn probe(self: &Arc<Self>, change: &Arc<Change>) {
-        const PROBE: Verb = "probe the data centers";
-        if let Ok(Ok(())) = self.attempt(Profile::Write, PROBE, change).await {
-            self.breaker.close();
-        }
-    }
-
-    /// Ends with the first partition that cannot be healed yet.
-    async fn heal(self: &Arc<Self>, waiting: Vec<(String, Cql, Row)>) {
-        for (name, cql, row) in waiting {
-            if let Err(error) = self.read_back(cql, row).await {
-                tracing::debug!(%error, "a partition still waits to be healed");
-                return;
-            }
-            self.breaker.healed(&name);
-        }
-    }
-
-    /// Reads a partition at a quorum in every data center, in small pages, and looks at nothing:
-    /// the read repairs.
-    async fn read_back(self: &Arc<Self>, cql: Cql, row: Row) -> Result<(), ExecutionError> {
-        const SMALL_PAGE: i32 = 32;
-        let mut statement = self.statement(cql, Profile::Heal);
-        // The set of owners is never read in part.
-        if cql != Cql::ReadRefs {
-            statement.set_page_size(SMALL_PAGE);
-        }
-        let mut next = Some(PagingState::start());
-        while let Some(from) = next {
-            self.count(cql);
-            let read = self.session.execute_single_page(&statement, &row, from);
-            next = match read.await?.1 {
-                PagingStateResponse::HasMorePages { state } => Some(state),
-                PagingStateResponse::NoMorePages => None,
-            };
-        }
-        Ok(())
-    }
-
-    /// One attempt. The outer error says that nothing was sent.
-    async fn attempt(
-        self: &Arc<Self>,
+        turn: OwnedSemaphorePermit,
         profile: Profile,
         verb: Verb,
-        change: &Arc<Change>,
-    ) -> StoreResult<Result<(), ExecutionError>> {
-        let (engine, change) = (Arc::clone(self), Arc::clone(change));
+        deadline: Deadline,
+        send: S,
+    ) -> StoreResult<Result<T, Failure>>
+    where
+        T: Send + 'static,
+        S: FnOnce(Arc<Self>) -> W + Send + 'static,
+        W: Future<Output = Result<T, ExecutionError>> + Send + 'static,
+    {
         let pass = self.gate.enter_further().ok_or_else(|| closing(verb))?;
+        let engine = Arc::clone(self);
         let sent = tokio::spawn(async move {
-            let _pass = pass;
-            let _permit = engine.in_flight.acquire().await;
-            engine.send(profile, &change).await
+            let (_pass, _turn) = (pass, turn);
+            let done = send(Arc::clone(&engine)).await;
+            engine.feel(profile, &done);
+            done
         });
-        let lost = |error| StoreError::caused(ErrorKind::Indeterminate, verb, error);
-        sent.await.map_err(lost)
+        Ok(match self.before(deadline, sent).await {
+            Some(Ok(done)) => done.map_err(Failure::from),
+            Some(Err(error)) => Err(Failure::Lost(error)),
+            None => Err(Failure::Abandoned),
+        })
     }
 
-    async fn send(&self, profile: Profile, change: &Change) -> Result<(), ExecutionError> {
+    /// What an attempt says of this data center. One that needs others too says nothing, unless
+    /// not even the node that was asked has answered.
+    fn feel<T>(&self, profile: Profile, done: &Result<T, ExecutionError>) {
+        let needs_others = match profile {
+            Profile::Read | Profile::Nearest | Profile::WriteLocal => false,
+            Profile::Write | Profile::Majority | Profile::Heal | Profile::Proof => {
+                self.has_other_centers()
+            }
+        };
+        match done {
+            Ok(_) if profile == Profile::Nearest => {}
+            Ok(_) => self.pulse.felt(),
+            Err(error) => {
+                let is_unanswered = matches!(error, ExecutionError::RequestTimeout(_))
+                    || Verdict::of(error) == Verdict::Unreached;
+                let is_local = !needs_others && Verdict::of(error).may_pass();
+                if is_unanswered || is_local {
+                    self.pulse.missed(self.clock.elapsed());
+                }
+            }
+        }
+    }
+
+    fn left(&self, deadline: Deadline) -> Duration {
+        deadline.0.saturating_sub(self.clock.elapsed())
+    }
+
+    /// What comes of a work until the deadline; it has to go on by itself behind it.
+    async fn before<T>(&self, deadline: Deadline, work: impl Future<Output = T>) -> Option<T> {
+        match select(pin!(work), self.clock.sleep(self.left(deadline))).await {
+            Either::Left((done, _)) => Some(done),
+            Either::Right(_) => None,
+        }
+    }
+
+    /// A pause that is not the same for everybody.
+    pub(crate) fn shaken(&self, pause: Duration) -> Duration {
+        self.dice.shake(pause)
+    }
+
+    /// Waits before the next attempt; false if there is no time for one.
+    pub(crate) async fn pause(&self, pauses: &mut Pauses, deadline: Deadline) -> bool {
+        let pause = self.shaken(pauses.next());
+        if self.left(deadline) <= pause.saturating_add(LEAST) {
+            return false;
+        }
+        self.clock.sleep(pause).await;
+        true
+    }
+
+    pub(crate) async fn send(
+        &self,
+        profile: Profile,
+        change: &Change,
+    ) -> Result<(), ExecutionError> {
         match &change[..] {
             [] => Ok(()),
             [(cql, row)] => {
@@ -431,6 +411,27 @@ impl Engine {
         }
     }
 
+    /// Reads a partition at a quorum in every data center, in small pages, and looks at nothing:
+    /// the read repairs.
+    pub(crate) async fn read_back(&self, cql: Cql, row: &Row) -> Result<(), ExecutionError> {
+        const SMALL_PAGE: i32 = 32;
+        let mut statement = self.statement(cql, Profile::Heal);
+        // The set of owners is never read in part.
+        if cql != Cql::ReadRefs {
+            statement.set_page_size(SMALL_PAGE);
+        }
+        let mut next = Some(PagingState::start());
+        while let Some(from) = next {
+            self.count(cql);
+            let read = self.session.execute_single_page(&statement, row, from);
+            next = match read.await?.1 {
+                PagingStateResponse::HasMorePages { state } => Some(state),
+                PagingStateResponse::NoMorePages => None,
+            };
+        }
+        Ok(())
+    }
+
     fn statement(&self, cql: Cql, profile: Profile) -> PreparedStatement {
         let mut statement = self.prepared[cql as usize].clone();
         statement.set_execution_profile_handle(Some(self.profiles.handle(profile)));
@@ -440,6 +441,37 @@ impl Engine {
     fn count(&self, cql: Cql) {
         self.sent[cql as usize].fetch_add(1, Ordering::Relaxed);
     }
+}
+
+/// In a data center without replicas a quorum of it could never answer.
+fn check_replicas(session: &Session, options: &Options) -> Result<(), OpenError> {
+    let state = session.get_cluster_state();
+    // That there is no keyspace is said later.
+    let Some(replicas) = replicas_of(&state, &options.keyspace) else {
+        return Ok(());
+    };
+    match replicas.get(&options.data_center) {
+        Some(count) if *count > 0 => Ok(()),
+        _ => Err(OpenError::NoReplicas {
+            keyspace: options.keyspace.clone(),
+            data_center: options.data_center.clone(),
+        }),
+    }
+}
+
+/// How many replicas a keyspace has in each data center, if it is made as `init` makes it.
+fn replicas_of<'a>(state: &'a ClusterState, keyspace: &str) -> Option<&'a HashMap<String, usize>> {
+    match &state.get_keyspace(keyspace)?.strategy {
+        Strategy::NetworkTopologyStrategy {
+            datacenter_repfactors,
+        } => Some(datacenter_repfactors),
+        _ => None,
+    }
+}
+
+/// Between the attempts of one request.
+pub(crate) fn pauses() -> Pauses {
+    Pauses::new(FIRST_PAUSE, LONGEST_PAUSE)
 }
 
 /// Connects to the nodes of the own data center.
@@ -452,6 +484,8 @@ pub(crate) async fn connect(options: &Options) -> Result<Session, OpenError> {
         .default_execution_profile_handle(profile)
         .keyspaces_to_fetch([options.keyspace.clone()])
         .connection_timeout(Duration::from_secs(5))
+        .keepalive_interval(ASKED)
+        .keepalive_timeout(SILENT)
         .schema_agreement_interval(Duration::from_millis(50))
         .tcp_nodelay(true)
         .tls_context(
@@ -470,27 +504,33 @@ pub(crate) async fn connect(options: &Options) -> Result<Session, OpenError> {
     })
 }
 
+/// All at once: each is prepared on every node, and there are some fifty.
 async fn prepare(
     session: &Session,
     options: &Options,
 ) -> Result<Vec<PreparedStatement>, OpenError> {
-    let mut prepared = Vec::with_capacity(Cql::ALL.len());
-    for cql in Cql::ALL {
-        let statement = session.prepare(cql.text_in(&options.keyspace)).await;
-        let mut statement = statement.map_err(|error| match error {
-            scylla::errors::PrepareError::AllAttemptsFailed { ref first_attempt }
-                if is_invalid(first_attempt) =>
-            {
-                OpenError::NoSchema {
-                    keyspace: options.keyspace.clone(),
-                }
+    let all = Cql::ALL
+        .iter()
+        .map(|cql| prepare_one(session, options, *cql));
+    try_join_all(all).await
+}
+
+async fn prepare_one(
+    session: &Session,
+    options: &Options,
+    cql: Cql,
+) -> Result<PreparedStatement, OpenError> {
+    let prepared = session.prepare(cql.text_in(&options.keyspace)).await;
+    let mut prepared = prepared.map_err(|error| match error {
+        PrepareError::AllAttemptsFailed { ref first_attempt } if is_invalid(first_attempt) => {
+            OpenError::NoSchema {
+                keyspace: options.keyspace.clone(),
             }
-            error => OpenError::other("prepare a statement")(error),
-        })?;
-        statement.set_is_idempotent(true);
-        statement.set_page_size(PAGE);
-        prepared.push(statement);
-    }
+        }
+        error => OpenError::other("prepare a statement")(error),
+    })?;
+    prepared.set_is_idempotent(true);
+    prepared.set_page_size(PAGE);
     Ok(prepared)
 }
 

@@ -20,7 +20,8 @@ pub(crate) enum Verdict {
     TooFew,
     /// Nothing happened: nobody could be asked.
     Unreached,
-    /// Time ran out: it may have happened, or may happen yet.
+    /// Too few replicas have acknowledged it in time, or some have failed: it may have happened,
+    /// or may happen yet.
     Late,
     /// Nothing happened: a node has too much to do.
     Overloaded,
@@ -62,7 +63,10 @@ impl Verdict {
     fn of_server(error: &DbError, text: &str) -> Self {
         match error {
             DbError::Unavailable { .. } => Self::TooFew,
-            DbError::WriteTimeout { .. } | DbError::ReadTimeout { .. } => Self::Late,
+            DbError::WriteTimeout { .. }
+            | DbError::ReadTimeout { .. }
+            | DbError::WriteFailure { .. }
+            | DbError::ReadFailure { .. } => Self::Late,
             DbError::IsBootstrapping => Self::Unreached,
             DbError::Overloaded | DbError::RateLimitReached { .. } => Self::Overloaded,
             // The guardrail on the use of disks answers as an invalid request.
@@ -76,7 +80,7 @@ impl Verdict {
             | DbError::ConfigError
             | DbError::ProtocolError
             | DbError::Unprepared { .. } => Self::Refused,
-            // Failures of replicas, errors of the server, what later versions add.
+            // Errors of the server, what later versions add.
             _ => Self::Uncertain,
         }
     }
@@ -109,13 +113,47 @@ impl Verdict {
     }
 }
 
+/// Why one attempt is not known to have succeeded.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    /// The driver says so.
+    #[error(transparent)]
+    Driver(Box<ExecutionError>),
+    /// It was not sent: others had their turn until the peer's patience was at its end.
+    #[error("too many requests were under way")]
+    Crowded,
+    /// It is still under way, and the peer's patience at its end.
+    #[error("there was no answer in time")]
+    Abandoned,
+    /// Its task has ended without a word.
+    #[error("the request was lost")]
+    Lost(#[source] tokio::task::JoinError),
+}
+
+impl From<ExecutionError> for Failure {
+    fn from(error: ExecutionError) -> Self {
+        Self::Driver(Box::new(error))
+    }
+}
+
+impl Failure {
+    pub(crate) fn verdict(&self) -> Verdict {
+        match self {
+            Self::Driver(error) => Verdict::of(error),
+            Self::Crowded => Verdict::Overloaded,
+            Self::Abandoned => Verdict::Late,
+            Self::Lost(_) => Verdict::Uncertain,
+        }
+    }
+}
+
 /// A read failed: whatever the driver says, nothing happened.
-pub(crate) fn unread(verb: Verb, error: ExecutionError) -> StoreError {
-    let kind = match Verdict::of(&error) {
+pub(crate) fn unread(verb: Verb, failure: Failure) -> StoreError {
+    let kind = match failure.verdict() {
         Verdict::Overloaded => ErrorKind::Unavailable(Reason::Overloaded),
         _ => ErrorKind::Unavailable(Reason::Engine),
     };
-    StoreError::caused(kind, verb, error)
+    StoreError::caused(kind, verb, failure)
 }
 
 /// An answer was not what the schema says.
@@ -166,6 +204,17 @@ pub enum OpenError {
         found: usize,
         /// What we know.
         known: usize,
+    },
+    /// Nothing could be kept or read in the own data center.
+    #[error(
+        "keyspace {keyspace} has no replicas in data center {data_center}; give it some with \
+         ALTER KEYSPACE and repair, or correct the name of the data center"
+    )]
+    NoReplicas {
+        /// Of which keyspace.
+        keyspace: String,
+        /// Where.
+        data_center: String,
     },
     /// A node acknowledges writes before they are on its disk.
     #[error(
@@ -232,6 +281,27 @@ mod tests {
     }
 
     #[test]
+    fn replicas_that_fail_are_as_bad_as_those_that_are_late() {
+        let failure = DbError::WriteFailure {
+            consistency: Consistency::EachQuorum,
+            received: 3,
+            required: 4,
+            numfailures: 2,
+            write_type: WriteType::Simple,
+        };
+        assert_eq!(from_server(failure, ""), Verdict::Late);
+    }
+
+    #[test]
+    fn what_was_not_sent_did_not_happen_and_what_was_abandoned_may_have() {
+        let overloaded = ErrorKind::Unavailable(Reason::Overloaded);
+        assert_eq!(Failure::Crowded.verdict().kind(), overloaded);
+        let abandoned = Failure::Abandoned.verdict();
+        assert_eq!(abandoned.kind(), ErrorKind::Indeterminate);
+        assert!(abandoned.may_pass());
+    }
+
+    #[test]
     fn a_write_that_was_refused_before_it_was_sent_did_not_happen() {
         let unavailable = DbError::Unavailable {
             consistency: Consistency::EachQuorum,
@@ -262,7 +332,7 @@ mod tests {
     #[test]
     fn a_read_is_never_uncertain() {
         let limit = ExecutionError::RequestTimeout(Duration::from_secs(6));
-        let kind = unread("read", limit).kind();
+        let kind = unread("read", limit.into()).kind();
         assert_eq!(kind, ErrorKind::Unavailable(Reason::Engine));
     }
 }

@@ -23,6 +23,8 @@ struct Seen {
     ids: BTreeSet<MessageId>,
     /// Every id up to here may have been seen.
     floor: Option<MessageId>,
+    /// Another process may mint the same ids.
+    is_in_doubt: bool,
 }
 
 /// Whether an id may have been used before.
@@ -40,13 +42,20 @@ impl Freshness {
         }
     }
 
+    /// This process may be a copy: its own ids are no fresher than others from now on.
+    pub(crate) fn doubt(&self) {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.is_in_doubt = true;
+    }
+
     /// Remembers that an id is used from now on, and says whether it may have been before.
     pub(crate) fn see(&self, id: MessageId) -> Use {
         if self.minted_by != Some(end_of(id)) {
             return Use::Perhaps;
         }
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        if seen.floor.is_some_and(|floor| id <= floor) || !seen.ids.insert(id) {
+        let may_be_known = seen.is_in_doubt || seen.floor.is_some_and(|floor| id <= floor);
+        if may_be_known || !seen.ids.insert(id) {
             return Use::Perhaps;
         }
         if seen.ids.len() > MOST {
@@ -78,6 +87,9 @@ mod tests {
         assert_eq!(freshness.see(own), Use::Perhaps);
         assert_eq!(freshness.see(other), Use::Perhaps);
         assert_eq!(Freshness::new(None).see(own), Use::Perhaps);
+        freshness.doubt();
+        let next = IdMinter::new(node).mint(UnixTime::from_micros(8));
+        assert_eq!(freshness.see(next), Use::Perhaps);
     }
 
     #[test]

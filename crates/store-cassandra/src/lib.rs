@@ -7,10 +7,12 @@
 //! | which CQL is there, how sure is it? | `statements.rs`, `profiles.rs` |
 //! | are writes on disk when they are acknowledged? | `commit_logs.rs` |
 //! | what does a failure of the driver mean? | `error.rs` |
-//! | how long is a change repeated? | `engine.rs` |
+//! | how long is a change repeated? | `changing.rs` |
+//! | what if too much is asked at once? | `lane.rs` |
+//! | does Cassandra answer here at all? | `pulse.rs` |
 //! | when does an account exist? | `accounts.rs` |
 //! | what is written before a 250? | the order in front of `delivery.rs`, then `spool.rs` |
-//! | what if a data center is away? | `breaker.rs` |
+//! | what if a data center is away? | `breaker.rs`, `waiting.rs`, `mending.rs` |
 //! | in which partition is a message? | `buckets.rs` |
 //! | when is a bucket left behind for good? | `retiring.rs` |
 //! | how is a body kept? | `frames.rs`, `bodies.rs` |
@@ -33,6 +35,7 @@ mod bodies;
 mod breaker;
 mod buckets;
 mod cassandra;
+mod changing;
 mod claims;
 mod commit_logs;
 mod delivery;
@@ -42,12 +45,16 @@ mod error;
 mod frames;
 mod freshness;
 mod gate;
+mod lane;
 mod listing;
 mod maildrops;
+mod mending;
 mod migrate;
 mod nodes;
 mod options;
+mod pauses;
 mod profiles;
+mod pulse;
 mod retiring;
 mod rows;
 mod schema;
@@ -58,6 +65,13 @@ mod survey;
 mod tls;
 mod together;
 mod turns;
+mod waiting;
+
+/// The event of lines about what was found or mended.
+const MAINTAINED: &str = "store.maintained";
+
+/// The event of all lines about how far acknowledgements reach.
+const REACH: &str = "store.reach.changed";
 
 pub use cassandra::{Cassandra, Figures};
 pub use error::OpenError;

@@ -183,8 +183,11 @@ impl Core {
         Ok(!rows.await?.is_empty())
     }
 
-    /// A bucket that is not known to be listed everywhere is listed again.
+    /// A bucket that is not known to be listed everywhere is listed again, when it can be.
     fn mend(self: &Arc<Self>, account: AccountId, directory: &Directory) {
+        if self.engine.breaker.is_degraded() {
+            return;
+        }
         for &Bucket { id, everywhere } in &directory.buckets {
             if everywhere {
                 continue;

@@ -36,7 +36,7 @@ const AT_ONCE: usize = 4;
 impl Maildrops for Cassandra {
     fn begin(&self, id: MessageId) -> Work<'_, Box<dyn MessageWriter>> {
         Box::pin(async move {
-            let _pass = self.core.engine.enter(BEGIN)?;
+            let _pass = self.core.engine.enter_in_turn(BEGIN)?;
             self.core.check_room(BEGIN)?;
             let receiving = Receiving::new(&self.core, id);
             Ok(Box::new(receiving) as Box<dyn MessageWriter>)
@@ -45,7 +45,7 @@ impl Maildrops for Cassandra {
 
     fn list(&self, account: AccountId) -> Work<'_, Vec<Entry>> {
         Box::pin(async move {
-            let _pass = self.core.engine.enter(LIST)?;
+            let _pass = self.core.engine.enter_in_turn(LIST)?;
             let mut listed = self.core.list(LIST, account).await?;
             // In two buckets, and one message.
             listed.dedup_by_key(|listed| listed.place.id);
@@ -55,7 +55,7 @@ impl Maildrops for Cassandra {
 
     fn open(&self, account: AccountId, id: MessageId) -> Work<'_, Box<dyn BodyReader>> {
         Box::pin(async move {
-            let _pass = self.core.engine.enter(OPEN)?;
+            let _pass = self.core.engine.enter_in_turn(OPEN)?;
             self.core.open(account, id).await
         })
     }

@@ -19,7 +19,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use crate::cassandra::Core;
 use crate::engine::{Deadline, USUAL};
-use crate::error::Verb;
+use crate::error::{Verb, odd_answer};
 use crate::rows::{Micros, row};
 use crate::statements::Cql;
 
@@ -42,22 +42,36 @@ const AGAIN: Duration = Duration::from_hours(1);
 /// How long beats and marks are kept.
 const KEPT: i32 = 30 * 24 * 60 * 60;
 
-/// This process as a node among others; a new one at each start.
+/// So far the wall clock may go another way than the monotonic one between two beats.
+const JUMP: u64 = 10_000;
+
+/// This process as a node among others; a new one at each start, and when the wall clock has
+/// jumped: then this may be the copy of a process that goes on elsewhere (a snapshot of a machine
+/// that was resumed), and two must never write one node's slots.
 pub(crate) struct Member {
-    node: Uuid,
     data_center: String,
     state: Mutex<State>,
 }
 
-#[derive(Default)]
 struct State {
+    node: Uuid,
+    /// What both clocks said before, the wall clock in milliseconds.
+    clocks: Option<(i64, Duration)>,
     /// The last beat that was written, in milliseconds of the wall clock, and when. It never goes
     /// back.
     beat: Option<(i64, Duration)>,
-    /// Records of ours that are not known to be done.
-    undone: BTreeMap<(i64, MessageId), Undone>,
+    /// Records of ours that are not known to be done, of former nodes too.
+    undone: BTreeMap<Record, Undone>,
     others: HashMap<Uuid, Other>,
     mark: Option<i64>,
+}
+
+/// Where a record is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Record {
+    pub(crate) node: Uuid,
+    pub(crate) slot: i64,
+    pub(crate) id: MessageId,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,27 +92,23 @@ struct Other {
 }
 
 impl Member {
-    pub(crate) fn new(data_center: &str, high: u64, low: u64) -> Self {
+    pub(crate) fn new(data_center: &str, random: [u64; 2]) -> Self {
         Self {
-            node: uuid::Builder::from_random_bytes(
-                ((u128::from(high) << 64) | u128::from(low)).to_be_bytes(),
-            )
-            .into_uuid(),
             data_center: data_center.to_owned(),
-            state: Mutex::default(),
+            state: Mutex::new(State::of(node_of(random))),
         }
     }
 
-    pub(crate) fn node(&self) -> Uuid {
-        self.node
+    fn node(&self) -> Uuid {
+        self.with(|state| state.node)
     }
 
-    pub(crate) fn done(&self, slot: i64, id: MessageId) {
-        self.with(|state| state.undone.remove(&(slot, id)));
+    pub(crate) fn done(&self, record: Record) {
+        self.with(|state| state.undone.remove(&record));
     }
 
-    pub(crate) fn fail(&self, slot: i64, id: MessageId) {
-        self.with(|state| state.undone.insert((slot, id), Undone::Failed));
+    pub(crate) fn fail(&self, record: Record) {
+        self.with(|state| state.undone.insert(record, Undone::Failed));
     }
 
     fn with<T>(&self, step: impl FnOnce(&mut State) -> T) -> T {
@@ -106,15 +116,51 @@ impl Member {
     }
 }
 
+fn node_of([high, low]: [u64; 2]) -> Uuid {
+    let bits = (u128::from(high) << 64) | u128::from(low);
+    uuid::Builder::from_random_bytes(bits.to_be_bytes()).into_uuid()
+}
+
 impl State {
+    fn of(node: Uuid) -> Self {
+        Self {
+            node,
+            clocks: None,
+            beat: None,
+            undone: BTreeMap::new(),
+            others: HashMap::new(),
+            mark: None,
+        }
+    }
+
+    /// Compares what the clocks say with what they said before.
+    fn has_jumped(&mut self, wall: i64, elapsed: Duration) -> bool {
+        let before = self.clocks.replace((wall, elapsed));
+        before.is_some_and(|(wall_before, elapsed_before)| {
+            let passed = elapsed.saturating_sub(elapsed_before).as_millis();
+            let passed = i64::try_from(passed).unwrap_or(i64::MAX);
+            let expected = wall_before.saturating_add(passed);
+            wall.abs_diff(expected) > JUMP
+        })
+    }
+
+    /// Goes on as another node. What the former one has not done, this process still does; others
+    /// do, too, when they have missed its beats for long enough.
+    fn become_new(&mut self, node: Uuid) {
+        self.node = node;
+        self.beat = None;
+        self.mark = None;
+    }
+
     fn slot(&self) -> Option<i64> {
         self.beat.map(|(beat, _)| slot_of(beat))
     }
 
     /// From which slot on there may be records that are not done.
     fn low_slot(&self) -> Option<i64> {
-        let first = self.undone.keys().next().map(|&(slot, _)| slot);
-        first.or(self.slot())
+        let own = self.undone.keys();
+        let own = own.filter(|record| record.node == self.node);
+        own.map(|record| record.slot).min().or(self.slot())
     }
 
     fn is_fenced(&self, now: Duration) -> bool {
@@ -187,47 +233,72 @@ impl Core {
         self.sweep_others().await
     }
 
-    async fn beat(&self, deadline: Deadline) -> StoreResult<i64> {
+    /// A wall clock that has gone another way than the monotonic one makes a new node of us, with
+    /// ids of its own.
+    fn look_at_clocks(&self, wall: i64) {
+        let elapsed = self.clock().elapsed();
+        if !self.member.with(|state| state.has_jumped(wall, elapsed)) {
+            return;
+        }
+        let (Ok(high), Ok(low), Ok(ids)) = (getrandom::u64(), getrandom::u64(), getrandom::u64())
+        else {
+            return;
+        };
+        let node = node_of([high, low]);
+        self.member.with(|state| state.become_new(node));
+        self.mint_anew(ids);
+        tracing::warn!(
+            event = crate::MAINTAINED,
+            %node,
+            "the wall clock has jumped: this process goes on as a new node"
+        );
+    }
+
+    async fn beat(&self, deadline: Deadline) -> StoreResult<()> {
         let now = i64::try_from(self.clock().now().as_micros() / 1000).unwrap_or(i64::MAX);
-        let last = self.member.with(|state| state.beat);
+        self.look_at_clocks(now);
+        let (node, last) = self.member.with(|state| (state.node, state.beat));
         let beat = last.map_or(now, |(last, _)| now.max(last.saturating_add(1)));
         let (center, at) = (&*self.member.data_center, Micros(beat.saturating_mul(1000)));
-        let row = row![center, self.member.node, "", beat, at, KEPT];
-        let change = vec![(Cql::PutBeat, row)];
+        let change = vec![(Cql::PutBeat, row![center, node, "", beat, at, KEPT])];
         self.engine.change(BEAT, deadline, change).await?;
         let written = self.clock().elapsed();
         self.member.with(|state| {
             let is_later = state.beat.is_none_or(|(last, _)| last < beat);
-            if is_later {
+            if is_later && state.node == node {
                 state.beat = Some((beat, written));
             }
         });
-        Ok(slot_of(beat))
+        Ok(())
     }
 
     /// The slot for a record, which counts as under way from now on. The first record waits until
     /// others can know of this node.
-    pub(crate) async fn take_slot(&self, id: MessageId, deadline: Deadline) -> StoreResult<i64> {
+    pub(crate) async fn take_slot(&self, id: MessageId, deadline: Deadline) -> StoreResult<Record> {
         if self.member.with(|state| state.mark).is_none() {
             self.beat(deadline).await?;
             self.move_mark().await?;
         }
-        self.member.with(|state| {
-            let slot = state.slot().unwrap_or_default();
-            state.undone.insert((slot, id), Undone::UnderWay);
-            Ok(slot)
-        })
+        let record = self.member.with(|state| {
+            let (node, slot) = (state.node, state.slot()?);
+            let record = Record { node, slot, id };
+            state.undone.insert(record, Undone::UnderWay);
+            Some(record)
+        });
+        let became_new = "this process has just become a new node";
+        record.ok_or_else(|| odd_answer(BEAT, became_new))
     }
 
     async fn sweep_own(&self) -> StoreResult<()> {
         let failed = self.member.with(|state| {
             let failed = state.undone.iter();
             let failed = failed.filter(|(_, undone)| **undone == Undone::Failed);
-            failed.map(|(&key, _)| key).collect::<Vec<_>>()
+            failed.map(|(&record, _)| record).collect::<Vec<_>>()
         });
-        for (slot, id) in failed {
-            self.sweep_slot(self.member.node, slot, Some(id)).await?;
-            self.member.done(slot, id);
+        for record in failed {
+            let Record { node, slot, id } = record;
+            self.sweep_slot(node, slot, Some(id)).await?;
+            self.member.done(record);
         }
         Ok(())
     }
@@ -243,16 +314,16 @@ impl Core {
 
     async fn put_mark(&self, low: i64) -> StoreResult<()> {
         // A mark only grows, so it is its own time.
-        let row = row![
-            self.member.node,
-            low,
-            Micros(low.saturating_mul(60_000_000)),
-            KEPT
-        ];
+        let at = Micros(low.saturating_mul(60_000_000));
+        let node = self.member.node();
         let deadline = self.engine.deadline(USUAL);
-        let change = vec![(Cql::PutMark, row)];
+        let change = vec![(Cql::PutMark, row![node, low, at, KEPT])];
         self.engine.change(BEAT, deadline, change).await?;
-        self.member.with(|state| state.mark = Some(low));
+        self.member.with(|state| {
+            if state.node == node {
+                state.mark = Some(low);
+            }
+        });
         Ok(())
     }
 
@@ -277,12 +348,13 @@ impl Core {
         let is_own = center == self.member.data_center;
         let silence = if is_own { SILENCE } else { FAR_SILENCE };
         Ok(self.member.with(|state| {
-            let mut living = vec![self.member.node];
+            let own = state.node;
+            let mut living = vec![own];
             let mut dead = Vec::new();
             let mut is_far_alive = false;
             for (node, _, beat) in nodes {
                 let Some(beat) = beat else { continue };
-                if node == self.member.node {
+                if node == own {
                     continue;
                 }
                 if state.observe(node, beat, now) < silence {
@@ -295,7 +367,7 @@ impl Core {
             if is_far_alive || state.is_fenced(now) {
                 return Vec::new();
             }
-            dead.retain(|&(node, _)| heir(node, &living) == Some(self.member.node));
+            dead.retain(|&(node, _)| heir(node, &living) == Some(own));
             dead
         }))
     }
@@ -311,7 +383,8 @@ impl Core {
                 swept += self.sweep_slot(node, slot, None).await?;
             }
             if swept > 0 {
-                tracing::info!(%node, swept, "finished what a dead node had begun");
+                let text = "finished what a dead node had begun";
+                tracing::info!(event = crate::MAINTAINED, %node, swept, "{text}");
             }
         }
         let now = self.clock().elapsed();
@@ -326,7 +399,8 @@ impl Core {
     /// At an orderly end others need not look at our slots, if nothing is left in them.
     pub(crate) async fn leave_cluster(&self) {
         let last = self.member.with(|state| {
-            let slot = state.slot().filter(|_| state.undone.is_empty());
+            let is_done = state.undone.is_empty();
+            let slot = state.slot().filter(|_| is_done);
             slot.filter(|_| state.mark.is_some())
         });
         if let Some(last) = last {
@@ -339,14 +413,10 @@ impl Core {
 mod tests {
     use super::*;
 
-    fn member() -> Member {
-        Member::new("dc1", 1, 2)
-    }
-
     #[test]
     fn a_node_is_silent_since_its_last_new_beat() {
-        let other = member().node();
-        let mut state = State::default();
+        let mut state = State::of(node_of([1, 2]));
+        let other = node_of([3, 4]);
         let at = Duration::from_secs;
         assert_eq!(state.observe(other, 7, at(100)), at(0));
         assert_eq!(state.observe(other, 7, at(190)), at(90));
@@ -356,7 +426,7 @@ mod tests {
 
     #[test]
     fn a_node_without_a_recent_beat_sweeps_nobody() {
-        let mut state = State::default();
+        let mut state = State::of(node_of([1, 2]));
         assert!(state.is_fenced(Duration::from_secs(1)));
         state.beat = Some((1, Duration::from_secs(10)));
         assert!(!state.is_fenced(Duration::from_secs(50)));
@@ -365,11 +435,11 @@ mod tests {
 
     #[test]
     fn the_living_agree_on_one_heir() {
-        let nodes: Vec<_> = (0..5).map(|n| Member::new("dc1", n, n).node()).collect();
+        let nodes: Vec<_> = (0..5).map(|n| node_of([n, n])).collect();
         let mut turned = nodes.clone();
         turned.reverse();
         for dead in 10..30 {
-            let dead = Member::new("dc1", dead, 0).node();
+            let dead = node_of([dead, 0]);
             assert_eq!(heir(dead, &nodes), heir(dead, &turned));
         }
         assert_eq!(heir(nodes[0], &[]), None);
@@ -379,12 +449,37 @@ mod tests {
     fn the_mark_stays_behind_what_is_not_done() {
         let minter = cassmail_mail::IdMinter::new(cassmail_mail::NodeId::from_random(1));
         let id = minter.mint(cassmail_mail::UnixTime::from_micros(1));
-        let mut state = State {
-            beat: Some((600_000, Duration::ZERO)),
-            ..State::default()
-        };
+        let node = node_of([1, 2]);
+        let mut state = State::of(node);
+        state.beat = Some((600_000, Duration::ZERO));
         assert_eq!(state.low_slot(), Some(10));
-        state.undone.insert((7, id), Undone::UnderWay);
+        let slot = 7;
+        state
+            .undone
+            .insert(Record { node, slot, id }, Undone::UnderWay);
         assert_eq!(state.low_slot(), Some(7));
+        // A new node has slots of its own.
+        state.become_new(node_of([3, 4]));
+        assert_eq!(state.low_slot(), None);
+    }
+
+    #[test]
+    fn a_wall_clock_that_leaves_the_monotonic_one_has_jumped() {
+        let mut state = State::of(node_of([1, 2]));
+        let mut jumped =
+            |wall: i64, elapsed: u64| state.has_jumped(wall * 1000, Duration::from_secs(elapsed));
+        assert!(!jumped(5_000, 100));
+        assert!(!jumped(5_010, 110));
+        assert!(
+            !jumped(5_029, 120),
+            "it was set, but by less than ten seconds"
+        );
+        assert!(jumped(5_060, 130));
+        assert!(!jumped(5_070, 140), "once");
+        assert!(jumped(1_000, 150), "back");
+        assert!(
+            !jumped(4_600, 3_750),
+            "both clocks have seen the machine sleep"
+        );
     }
 }

@@ -18,6 +18,7 @@ use crate::delivery::{COMMIT, OWNERS_AT_ONCE, unlisted};
 use crate::engine::{Change, Deadline, USUAL};
 use crate::envelope::{self, Share};
 use crate::error::{Verb, corrupt};
+use crate::nodes::Record;
 use crate::rows::{Micros, id_of, row};
 use crate::statements::Cql;
 use crate::together::at_once;
@@ -46,22 +47,24 @@ impl Core {
         let refs: Change = refs.collect();
         let put = self.engine.change(COMMIT, deadline, refs).await;
         put.map_err(unlisted)?;
-        let slot = self.take_slot(id, deadline).await.map_err(unlisted)?;
-        let record = envelope::encode(blob, count, shares);
-        let record = row![self.member.node(), slot, id, record, at, KEPT];
-        let accepted = self
-            .engine
-            .change(COMMIT, deadline, vec![(Cql::PutSpool, record)]);
-        if let Err(error) = accepted.await {
+        let record = self.take_slot(id, deadline).await.map_err(unlisted)?;
+        let envelope = envelope::encode(blob, count, shares);
+        let put = row![record.node, record.slot, id, envelope, at, KEPT];
+        let put = vec![(Cql::PutSpool, put)];
+        if let Err(error) = self.engine.change(COMMIT, deadline, put).await {
             // It may be there: then a sweep has to find it.
-            self.member.fail(slot, id);
+            self.member.fail(record);
             return Err(error);
         }
         match self.fan_out(COMMIT, deadline, shares).await {
-            Ok(()) => self.mark_done(slot, id),
+            Ok(()) => self.mark_done(record),
             Err(error) => {
-                tracing::info!(?error, "rows of an accepted message are left to a sweep");
-                self.member.fail(slot, id);
+                tracing::info!(
+                    event = crate::MAINTAINED,
+                    ?error,
+                    "rows of an accepted message are left to a sweep"
+                );
+                self.member.fail(record);
             }
         }
         Ok(())
@@ -77,12 +80,12 @@ impl Core {
     }
 
     /// If the mark is lost, a sweep repeats what is done.
-    fn mark_done(self: &Arc<Self>, slot: i64, id: MessageId) {
+    fn mark_done(self: &Arc<Self>, record: Record) {
         self.in_background(move |core| async move {
-            let marked = core.put_done(core.member.node(), slot, id).await;
+            let marked = core.put_done(record.node, record.slot, record.id).await;
             match marked {
-                Ok(()) => core.member.done(slot, id),
-                Err(_) => core.member.fail(slot, id),
+                Ok(()) => core.member.done(record),
+                Err(_) => core.member.fail(record),
             }
             marked
         });

@@ -54,6 +54,9 @@ statements! {
     /// Before the address row, so that no account is without its name.
     PutName: Write = "INSERT INTO address_by_domain (domain, shard, local, kind) \
         VALUES (?, ?, ?, ?) USING TIMESTAMP ?";
+    /// One name, only in order to repair it.
+    HealName: Heal = "SELECT local, kind FROM address_by_domain \
+        WHERE domain = ? AND shard = ? AND local = ?";
     /// After the address row; a name that stays behind is filtered.
     DropName: Write = "DELETE FROM address_by_domain USING TIMESTAMP ? \
         WHERE domain = ? AND shard = ? AND local = ?";
@@ -257,11 +260,12 @@ pub(crate) struct Healing {
 }
 
 impl Cql {
-    /// None for reads, for what only this data center needs, and for the list of names, which is a
-    /// projection.
+    /// None for reads, and for what only this data center needs.
     pub(crate) fn healing(self) -> Option<Healing> {
         let (read, key): (_, &[usize]) = match self {
             Self::PutAddress => (Self::ReadAddress, &[0, 1]),
+            Self::PutName => (Self::HealName, &[0, 1, 2]),
+            Self::DropName => (Self::HealName, &[1, 2, 3]),
             Self::PutDomain => (Self::ReadDomain, &[0]),
             Self::PutProfile | Self::PutCredentials | Self::PutAccountLife => {
                 (Self::ReadAccount, &[0])
@@ -276,6 +280,9 @@ impl Cql {
             Self::PutRef => (Self::ReadRefs, &[0]),
             Self::DropRef => (Self::ReadRefs, &[1]),
             Self::PutSpool => (Self::ReadSlot, &[0, 1]),
+            // Other data centers sweep from the mark to the last beat.
+            Self::PutMark => (Self::ReadMark, &[0]),
+            Self::PutBeat => (Self::ReadNodes, &[0]),
             _ => return None,
         };
         Some(Healing { read, key })
@@ -414,7 +421,7 @@ mod tests {
             assert_eq!(key, bound(read.text()), "{cql:?}");
             healed += 1;
         }
-        assert_eq!(healed, 17);
+        assert_eq!(healed, 21);
     }
 
     #[test]

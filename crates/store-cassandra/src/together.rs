@@ -20,5 +20,13 @@ pub(crate) async fn each_at_once<T, F>(most: usize, works: Vec<F>) -> Vec<StoreR
 where
     F: Future<Output = StoreResult<T>>,
 {
+    all_at_once(most, works).await
+}
+
+/// The same for works that cannot fail.
+pub(crate) async fn all_at_once<T, F>(most: usize, works: Vec<F>) -> Vec<T>
+where
+    F: Future<Output = T>,
+{
     stream::iter(works).buffered(most).collect().await
 }
