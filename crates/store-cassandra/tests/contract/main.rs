@@ -5,10 +5,17 @@
 //! keyspaces are emptied and used again, since making one takes longer than most tests.
 //!
 //! Beside the contract: what an opening refuses (`opening`), what each operation costs in requests
-//! (`requests`), who finishes the work of a dead node (`sweeping`), how an older schema becomes
-//! ours (`migrating`), what is said of a cluster (`surveying`), what a scrub mends and deletes
-//! (`scrubbing`).
+//! (`requests`), what another process does meanwhile (`elsewhere`), who finishes the work of a dead
+//! node (`sweeping`), how an older schema becomes ours (`migrating`), what is said of a cluster
+//! (`surveying`), what a scrub mends and deletes (`scrubbing`), requests that fail on their way
+//! (`wire`), what a cluster of two data centers goes through (`faults`), and ten servers on it of
+//! which most crash (`crowd`).
 
+mod crowd;
+mod disturbed;
+mod elsewhere;
+mod faults;
+mod ledger;
 mod migrating;
 mod opening;
 mod requests;
@@ -16,6 +23,7 @@ mod scrubbing;
 mod support;
 mod surveying;
 mod sweeping;
+mod wire;
 
 use std::sync::Arc;
 use std::time::Duration;

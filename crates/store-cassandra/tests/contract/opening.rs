@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::support::{Turned, contact_points};
+use crate::support::{Turned, contact_points, replication};
 use cassmail_store::{Accounts, DomainEntry};
-use cassmail_store_cassandra::{Cassandra, OpenError, Options, Replication, init};
+use cassmail_store_cassandra::{Cassandra, OpenError, Options, init};
 
 fn options(keyspace: &str) -> Options {
     let keyspace = format!("{keyspace}_{}", std::process::id());
@@ -16,14 +16,10 @@ fn options(keyspace: &str) -> Options {
     )
 }
 
-fn one_replica() -> Replication {
-    Replication(vec![("dc1".to_owned(), 1)])
-}
-
 #[tokio::test]
 async fn two_that_make_the_same_keyspace_at_once_make_one() {
     let options = options("twice");
-    let replication = one_replica();
+    let replication = replication().await;
     let (first, second) = tokio::join!(init(&options, &replication), init(&options, &replication));
     first.expect("a schema");
     second.expect("a schema");

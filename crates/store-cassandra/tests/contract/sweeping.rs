@@ -21,7 +21,9 @@ async fn forget_rows(server: &Server) {
     let select = "SELECT node, slot, id FROM spool";
     let found = session.query_unpaged(select, ()).await.expect("records");
     let found = found.into_rows_result().expect("rows");
-    let update = "UPDATE spool SET done = false WHERE node = ? AND slot = ? AND id = ?";
+    // Later than any mark, whatever the clock said.
+    let update = "UPDATE spool USING TIMESTAMP 9000000000000000 SET done = false \
+        WHERE node = ? AND slot = ? AND id = ?";
     for record in found.rows::<Key>().expect("rows") {
         let key = record.expect("a record");
         session.query_unpaged(update, key).await.expect("undone");
@@ -73,6 +75,29 @@ async fn a_sweep_does_not_bring_back_what_was_removed() {
     store.sweep().await.expect("a sweep");
     assert_eq!(ids(&store, accounts[0]).await, []);
     assert_eq!(ids(&store, accounts[1]).await, [id]);
+}
+
+#[tokio::test]
+async fn a_node_whose_wall_clock_jumps_goes_on_as_a_new_one_and_loses_nothing() {
+    let server = Server::fresh().await;
+    let accounts = [server.account("alice").await, server.account("bob").await];
+    let before = server.deliver(&accounts, noise(1000)).await;
+    server.store.settled().await;
+    server.store.sweep().await.expect("a beat");
+    assert_eq!(server.keyspace.count("node").await, 1);
+    server.clock.turn_wall(Duration::from_hours(1));
+    server.store.sweep().await.expect("a beat");
+    assert_eq!(server.keyspace.count("node").await, 2);
+    let after = server.deliver(&accounts, noise(1000)).await;
+    server.store.settled().await;
+    forget_rows(&server).await;
+    let store = successor(&server).await;
+    store.sweep().await.expect("a first look");
+    server.clock.turn(Duration::from_secs(91));
+    store.sweep().await.expect("a sweep");
+    for account in accounts {
+        assert_eq!(ids(&store, account).await, [before, after]);
+    }
 }
 
 #[tokio::test]
