@@ -360,12 +360,17 @@ impl Engine {
         deadline.0.saturating_sub(self.clock.elapsed())
     }
 
-    /// What comes of a work until the deadline; it has to go on by itself behind it.
+    /// What comes of a work until the deadline; it has to go on by itself behind it. A little more
+    /// is waited: if the machine has slept over the deadline, the answer may be there.
     async fn before<T>(&self, deadline: Deadline, work: impl Future<Output = T>) -> Option<T> {
-        match select(pin!(work), self.clock.sleep(self.left(deadline))).await {
-            Either::Left((done, _)) => Some(done),
-            Either::Right(_) => None,
+        let mut work = pin!(work);
+        for wait in [self.left(deadline), LEAST] {
+            match select(work.as_mut(), self.clock.sleep(wait)).await {
+                Either::Left((done, _)) => return Some(done),
+                Either::Right(_) => {}
+            }
         }
+        None
     }
 
     /// A pause that is not the same for everybody.
