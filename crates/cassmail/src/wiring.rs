@@ -13,6 +13,7 @@ use cassmail_office::{
 };
 use cassmail_smtp::server::{AuthOffer, Options as SmtpOptions, StartTlsOffer};
 use cassmail_store::{MemoryStore, Store};
+use cassmail_store_cassandra::{ClaimError, CopyClaim};
 use cassmail_store_embedded::{Embedded, Options as EmbeddedOptions};
 use cassmail_telemetry::Metrics;
 use cassmail_wire::BareLf;
@@ -56,26 +57,52 @@ pub(crate) async fn open_store(settings: &Settings, no_schema: NoSchema) -> Outc
 /// A store that is open for a copy, and nothing else.
 pub(crate) struct Ready {
     pub(crate) store: Arc<dyn Store>,
+    /// An embedded store has its lock.
+    claim: Option<tokio::sync::Mutex<CopyClaim>>,
 }
 
 impl Ready {
     /// Resolves when the store is no longer ours alone.
     pub(crate) async fn hold(&self) -> Failure {
-        std::future::pending().await
+        const EVERY: Duration = Duration::from_secs(20);
+        let Some(claim) = &self.claim else {
+            return std::future::pending().await;
+        };
+        loop {
+            tokio::time::sleep(EVERY).await;
+            match claim.lock().await.hold().await {
+                Err(taken @ ClaimError::Taken(_)) => return Failure::unavailable(taken),
+                // A cluster that does not answer ends the copy by itself, if it matters.
+                Ok(()) | Err(ClaimError::Store(_)) => {}
+            }
+        }
     }
 
     /// Lets go of it.
-    pub(crate) async fn close(&self) -> Result<(), cassmail_store::StoreError> {
-        self.store.close().await
+    pub(crate) async fn close(self) -> Outcome {
+        let released = match self.claim {
+            Some(claim) => claim.into_inner().release().await,
+            None => Ok(()),
+        };
+        self.store.close().await.map_err(Failure::unavailable)?;
+        released.map_err(Failure::unavailable)
     }
 }
 
 /// Opens a store for a copy.
 pub(crate) async fn open_for_copy(settings: &Settings, no_schema: NoSchema) -> Outcome<Ready> {
-    let opened = open_store(settings, no_schema).await?;
-    Ok(Ready {
-        store: opened.store,
-    })
+    let OpenStore { store, keeper, .. } = open_store(settings, no_schema).await?;
+    let claim = match &*keeper {
+        Keeper::Cassandra(cassandra) => match cassandra.claim_for_copy().await {
+            Ok(claim) => Some(tokio::sync::Mutex::new(claim)),
+            Err(error) => {
+                store.close().await.map_err(Failure::unavailable)?;
+                return Err(Failure::unavailable(error));
+            }
+        },
+        Keeper::Memory | Keeper::Embedded(_) => None,
+    };
+    Ok(Ready { store, claim })
 }
 
 fn embedded_options(settings: &Settings) -> EmbeddedOptions {

@@ -35,7 +35,6 @@ const EVERY: Duration = Duration::from_mins(1);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Job {
     Scrub,
-    #[expect(dead_code, reason = "for the job that copies a store into this one")]
     Copy,
 }
 

@@ -38,6 +38,7 @@ mod cassandra;
 mod changing;
 mod claims;
 mod commit_logs;
+mod copying;
 mod delivery;
 mod engine;
 mod envelope;
@@ -74,6 +75,7 @@ const MAINTAINED: &str = "store.maintained";
 const REACH: &str = "store.reach.changed";
 
 pub use cassandra::{Cassandra, Figures};
+pub use copying::{ClaimError, CopyClaim};
 pub use error::OpenError;
 pub use migrate::{Effect, Migration, Step, migrate, plan};
 pub use options::{Clock, CommitLog, Login, Options};

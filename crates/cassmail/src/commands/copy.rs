@@ -68,16 +68,16 @@ pub(crate) fn run(runtime: &Runtime, what: &Copy) -> Outcome {
         let target = match open(&what.to, End::Target).await {
             Ok(target) => target,
             Err(failure) => {
-                source.close().await.map_err(Failure::unavailable)?;
+                source.close().await?;
                 return Err(failure);
             }
         };
         warn(what);
         let copied = copy_until_told(&source, &target).await;
         let closed = target.close().await;
-        source.close().await.map_err(Failure::unavailable)?;
+        source.close().await?;
         let copied = copied?;
-        closed.map_err(Failure::unavailable)?;
+        closed?;
         tell(&copied)
     })
 }

@@ -11,6 +11,7 @@
 //! (`wire`), what a cluster of two data centers goes through (`faults`), and ten servers on it of
 //! which most crash (`crowd`).
 
+mod copying;
 mod crowd;
 mod disturbed;
 mod elsewhere;
