@@ -29,9 +29,9 @@ const USERS: u32 = 5;
 /// Two processes in each data center.
 const CENTERS: [&str; 4] = ["dc1", "dc1", "dc2", "dc2"];
 
-/// Clients begin so long before the fault, and go on so long after it is mended.
-const BEFORE: Duration = Duration::from_secs(5);
-const AFTER: Duration = Duration::from_secs(15);
+/// Clients begin so long before the fault, and go on so long after it is mended; in the short form
+/// a third of it.
+const AROUND: Duration = Duration::from_secs(15);
 
 /// For whatever has an end of its own.
 const PATIENCE: Duration = Duration::from_mins(10);
@@ -100,13 +100,14 @@ impl Rig {
     pub(super) fn go_through(&mut self, fault: Fault, is_short: bool) -> Result<Outcome> {
         let ledgers = [self.ledger(fault, 1), self.ledger(fault, 2)];
         let sides = [self.begin(0, &ledgers[0])?, self.begin(2, &ledgers[1])?];
-        thread::sleep(BEFORE);
+        let around = if is_short { AROUND / 3 } else { AROUND };
+        thread::sleep(around);
         let struck = clock::now();
         fault.strike(self)?;
         thread::sleep(fault.holds(is_short));
         fault.mend(self)?;
         let mended = clock::now();
-        thread::sleep(AFTER);
+        thread::sleep(around);
         let (mut errors, mut gaps) = (0, [Duration::ZERO; 2]);
         for (side, gap) in sides.into_iter().zip(&mut gaps) {
             *gap = side.watch.longest_gap();
