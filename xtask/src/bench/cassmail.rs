@@ -16,8 +16,8 @@ use super::generator::{Door, PASSWORD, Target, USERS};
 use super::place::{Place, free_ports};
 use super::process::{Process, complete};
 
-/// How long a start, a stop or a command may take.
-const PATIENCE: Duration = Duration::from_mins(1);
+/// How long a start, a stop or a command may take: tables on six cold nodes take a minute.
+const PATIENCE: Duration = Duration::from_mins(5);
 
 /// The service, which can be started and ended again and again on the same data.
 #[derive(Debug)]
