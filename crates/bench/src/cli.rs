@@ -81,6 +81,8 @@ pub(crate) enum Mode {
     Retrieve,
     /// UIDL, then RETR and DELE of everything.
     Drain,
+    /// UIDL, then DELE of everything, unread; no ledger can know what that was.
+    Remove,
 }
 
 #[derive(Debug, Args)]

@@ -12,6 +12,8 @@ use crate::wire::Failure;
 #[derive(Debug, Default)]
 pub(crate) struct Stats {
     times: BTreeMap<&'static str, Times>,
+    /// By the minute in which it began, what the run is about.
+    minutes: BTreeMap<u64, Times>,
     counts: BTreeMap<&'static str, u64>,
     errors: BTreeMap<String, Fault>,
 }
@@ -56,6 +58,16 @@ impl Stats {
         times.histogram.saturating_record(nanoseconds);
     }
 
+    /// Also takes note of the minute of the run.
+    pub(crate) fn time_in_minute(&mut self, minute: u64, taken: Duration) {
+        let nanoseconds = u64::try_from(taken.as_nanos()).unwrap_or(LONGEST);
+        let times = self
+            .minutes
+            .entry(minute)
+            .or_insert_with(|| Times::beginning(taken));
+        times.histogram.saturating_record(nanoseconds);
+    }
+
     pub(crate) fn count(&mut self, what: &'static str, number: u64) {
         *self.counts.entry(what).or_default() += number;
     }
@@ -83,15 +95,8 @@ impl Stats {
     }
 
     pub(crate) fn add(&mut self, other: Self) {
-        for (what, times) in other.times {
-            match self.times.get_mut(what) {
-                // Both have the same bounds, so that nothing can be out of them.
-                Some(mine) => mine.histogram.add(times.histogram).unwrap_or(()),
-                None => {
-                    self.times.insert(what, times);
-                }
-            }
-        }
+        add_times(&mut self.times, other.times);
+        add_times(&mut self.minutes, other.minutes);
         for (what, number) in other.counts {
             *self.counts.entry(what).or_default() += number;
         }
@@ -115,11 +120,31 @@ impl Stats {
         self.errors.clone()
     }
 
+    /// Minute by minute.
+    pub(crate) fn minutes(&self) -> BTreeMap<u64, Summary> {
+        let minutes = self.minutes.iter();
+        minutes
+            .map(|(minute, times)| (*minute, times.summary()))
+            .collect()
+    }
+
     pub(crate) fn latencies(&self) -> BTreeMap<String, Summary> {
         self.times
             .iter()
             .map(|(what, times)| ((*what).to_owned(), times.summary()))
             .collect()
+    }
+}
+
+fn add_times<K: Ord>(mine: &mut BTreeMap<K, Times>, other: BTreeMap<K, Times>) {
+    for (what, times) in other {
+        match mine.get_mut(&what) {
+            // Both have the same bounds, so that nothing can be out of them.
+            Some(mine) => mine.histogram.add(times.histogram).unwrap_or(()),
+            None => {
+                mine.insert(what, times);
+            }
+        }
     }
 }
 
@@ -161,6 +186,7 @@ mod tests {
         let mut two = Stats::default();
         for (stats, milliseconds) in [(&mut one, 10), (&mut two, 30)] {
             stats.time("mail", Duration::from_millis(milliseconds));
+            stats.time_in_minute(milliseconds / 20, Duration::from_millis(milliseconds));
             stats.count("mails", 1);
             stats.fail(
                 "RCPT",
@@ -175,6 +201,9 @@ mod tests {
         assert_eq!(summary.count, 2);
         assert!((29.9..30.2).contains(&summary.max), "{}", summary.max);
         assert_eq!(one.counts()["mails"], 2);
+        let minutes = one.minutes();
+        let counts: Vec<_> = minutes.iter().map(|(at, it)| (*at, it.count)).collect();
+        assert_eq!(counts, [(0, 1), (1, 1)]);
         assert_eq!(one.errors()["RCPT: 550"].count, 2);
     }
 }

@@ -34,6 +34,8 @@ pub(crate) struct LoadReport {
     pub(crate) succeeded_per_second_to_idle: Option<f64>,
     pub(crate) counts: BTreeMap<String, u64>,
     pub(crate) latency_ms: BTreeMap<String, Summary>,
+    /// Of mails, by the minute of the run in which they were due.
+    pub(crate) minutes_ms: BTreeMap<u64, Summary>,
     pub(crate) errors: BTreeMap<String, Fault>,
     pub(crate) generator_cpu_ms_per_operation: f64,
     pub(crate) server: Option<Used>,
@@ -77,6 +79,7 @@ impl Report {
                 .map(|idle| real(harvest.succeeded) / idle.max(seconds)),
             counts,
             latency_ms: harvest.stats.latencies(),
+            minutes_ms: harvest.stats.minutes(),
             errors: harvest.stats.errors(),
             generator_cpu_ms_per_operation: per_operation(harvest.own_cpu.as_secs_f64()),
             server_cpu_ms_per_operation: server_cpu.map(per_operation),

@@ -581,6 +581,19 @@ mod tests {
     }
 
     #[test]
+    fn a_mailbox_can_be_emptied_unread() {
+        for options in ["", "--pipeline"] {
+            let scene = Scene::with(Mischief::None);
+            scene.send(12, "--pipeline");
+            let common = "--login u{n}@x --users 3 --password pw-{login} --mode remove";
+            let (report, _) = scene.load("pop3", &format!("{common} {options}"));
+            let removed = report.counts["removed"];
+            assert_eq!((report.succeeded, removed), (3, 12), "{options}");
+            assert_eq!(scene.post.kept("u1@x"), 0);
+        }
+    }
+
+    #[test]
     fn a_drained_mailbox_is_empty_and_verifies() {
         for options in [
             "",

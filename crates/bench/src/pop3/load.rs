@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
 use crate::arrivals::Ticket;
 use crate::cli::{Mode, Pop3Args};
@@ -34,6 +34,9 @@ type Marked = (Token, String);
 
 /// Visits mailboxes as the arguments say.
 pub(crate) fn visit(args: Pop3Args) -> Result<Harvest> {
+    if args.mode == Mode::Remove && args.ledger.is_some() {
+        bail!("--mode remove reads nothing, so it cannot say to a ledger what it removed");
+    }
     let mailboxes = Mailboxes::new(&args.names, args.first, args.users, args.pick)?;
     let mut crew = args.load.crew();
     if crew.plan.duration.is_none() && crew.plan.count.is_none() {
@@ -100,6 +103,7 @@ async fn session(job: &Job, worker: &Worker, turn: usize, ticket: &Ticket) -> Re
         }
         Mode::Poll | Mode::Stat => glance(job, worker, &mut client, name).await?,
         Mode::Retrieve | Mode::Drain => fetch(job, worker, &mut client, name).await?,
+        Mode::Remove => remove(job, worker, &mut client, name).await?,
     }
     client.wire.closed().await;
     Ok(())
@@ -185,6 +189,29 @@ async fn fetch(job: &Job, worker: &Worker, client: &mut Client, name: &str) -> R
         }
     });
     left
+}
+
+async fn remove(job: &Job, worker: &Worker, client: &mut Client, name: &str) -> Result<(), Broken> {
+    client.log_in(&job.args.login, name).await?;
+    let listed = client.list().await?;
+    worker.stats().count("listed", listed.len() as u64);
+    let window = if job.args.login.pipeline { WINDOW } else { 1 };
+    for messages in listed.chunks(window) {
+        for message in messages {
+            client.write_delete(message);
+        }
+        client.flush("DELE").await?;
+        for _ in messages {
+            client.ok("DELE").await?;
+        }
+    }
+    let before = clock::now();
+    client.quit().await?;
+    worker
+        .stats()
+        .time("QUIT", clock::now().duration_since(before));
+    worker.stats().count("removed", listed.len() as u64);
+    Ok(())
 }
 
 /// RETR of these messages and, when `marked` is there, DELE. Every message of ours is checked.

@@ -170,6 +170,8 @@ impl Sender {
         let copies = self.accepted.len() as u64;
         let mut stats = self.worker.stats();
         stats.time("mail", taken);
+        let since = start.duration_since(self.worker.arrivals().begin());
+        stats.time_in_minute(since.as_secs() / 60, taken);
         stats.count("mails", 1);
         stats.count("copies", copies);
         stats.count("octets", self.mail.size() as u64);
