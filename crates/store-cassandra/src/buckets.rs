@@ -36,7 +36,7 @@ const BELIEVED: Duration = Duration::from_mins(10);
 
 /// Whoever puts a row later than this after reading the directory lists the bucket again: it may
 /// have been retired meanwhile.
-const LATE: Duration = Duration::from_mins(30);
+pub(crate) const LATE: Duration = Duration::from_mins(30);
 
 /// A bucket that so many rows were removed from, or were seen in, is left behind.
 pub(crate) const REMOVED_ROWS: usize = 256;

@@ -101,9 +101,10 @@ impl Cassandra {
     }
 
     /// Does now what is done every ten seconds: tells the other nodes that this one lives, and
-    /// finishes what dead ones have begun.
+    /// finishes what dead ones have begun; begins to retire buckets that are due.
     pub async fn sweep(&self) -> StoreResult<()> {
         let _pass = self.core.engine.enter("sweep")?;
+        self.core.retire(None);
         self.core.beat_and_sweep().await
     }
 

@@ -11,7 +11,7 @@ use cassmail_store::{
 
 use crate::Cassandra;
 use crate::breaker::Fallback;
-use crate::buckets::{REMOVED_ROWS, SEEN_ROWS};
+use crate::buckets::{Bucket, REMOVED_ROWS, SEEN_ROWS};
 use crate::cassandra::Core;
 use crate::delivery::Receiving;
 use crate::engine::{Change, Deadline, USUAL};
@@ -206,7 +206,7 @@ impl Core {
         buckets: &BTreeMap<MessageId, Vec<Place>>,
     ) -> Option<MessageId> {
         let (&newest, removed) = buckets.last_key_value()?;
-        let is_worn = removed.len() >= REMOVED_ROWS;
+        let is_worn = self.retiring.wear(account, newest, removed.len()) >= REMOVED_ROWS;
         let is_worn = is_worn || self.places.count_in(account, newest) > SEEN_ROWS;
         is_worn.then_some(newest)
     }
@@ -214,17 +214,17 @@ impl Core {
     /// Opens a bucket above one that is to be left behind, if that is the newest one.
     async fn leave(&self, account: AccountId, bucket: MessageId) -> StoreResult<()> {
         const LEAVE: Verb = "open a bucket";
-        let directory = self.directory(LEAVE, account).await?;
-        if directory
-            .buckets
-            .last()
-            .is_some_and(|last| last.id == bucket)
-        {
+        let mut directory = self.directory(LEAVE, account).await?;
+        let newest = directory.buckets.last();
+        if newest.is_some_and(|newest| newest.id == bucket) {
             let deadline = self.engine.deadline(USUAL);
             let how = (deadline, Fallback::Refused);
-            self.open_bucket(LEAVE, how, account, Some(bucket)).await?;
+            let id = self.open_bucket(LEAVE, how, account, Some(bucket)).await?;
+            let everywhere = true;
+            directory.buckets.push(Bucket { id, everywhere });
         }
         self.writing.forget(account);
+        self.supersede(account, bucket, &directory);
         Ok(())
     }
 

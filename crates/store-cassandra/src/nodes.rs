@@ -222,6 +222,7 @@ impl Core {
                 if let Err(error) = core.beat_and_sweep().await {
                     tracing::debug!(?error, "a beat or a sweep failed");
                 }
+                core.retire(None);
             }
         });
     }

@@ -8,13 +8,16 @@
 //! (`requests`), what another process does meanwhile (`elsewhere`), who finishes the work of a dead
 //! node (`sweeping`), how an older schema becomes ours (`migrating`), what is said of a cluster
 //! (`surveying`), what a scrub mends and deletes (`scrubbing`), requests that fail on their way
-//! (`wire`), what a cluster of two data centers goes through (`faults`), and ten servers on it of
-//! which most crash (`crowd`).
+//! (`wire`), what a cluster of two data centers goes through (`faults`), ten servers on it of which
+//! most crash (`crowd`), and that a maildrop which is emptied again and again does not get dearer
+//! (`tombstones`).
 
+mod clock;
 mod copying;
 mod crowd;
 mod disturbed;
 mod elsewhere;
+mod emptied;
 mod faults;
 mod ledger;
 mod migrating;
@@ -24,6 +27,7 @@ mod scrubbing;
 mod support;
 mod surveying;
 mod sweeping;
+mod tombstones;
 mod wire;
 
 use std::sync::Arc;

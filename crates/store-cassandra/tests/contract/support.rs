@@ -1,24 +1,24 @@
-//! A real Cassandra for tests: keyspaces, a clock that can be turned, damage.
+//! A real Cassandra for tests: keyspaces, damage, a store.
 
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::io::Write;
-use std::pin::Pin;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::Duration;
 
 use bytes::Bytes;
 use cassmail_mail::{
     AccountId, Delivery, IdMinter, MessageId, NodeId, Owner, ReversePath, UnixTime,
 };
 use cassmail_store::{Accounts, Credentials, Maildrops, NewAccount, Patience};
-use cassmail_store_cassandra::{Cassandra, Clock, Options, Replication, init};
+use cassmail_store_cassandra::{Cassandra, Clock as _, Options, Replication, init};
 use scylla::client::execution_profile::ExecutionProfile;
 use scylla::client::session::Session;
 use scylla::client::session_builder::SessionBuilder;
 use scylla::statement::Consistency;
-use tokio::sync::Notify;
+
+pub(crate) use crate::clock::Turned;
 
 /// Contact points, separated by commas.
 const VARIABLE: &str = "CASSMAIL_CASSANDRA";
@@ -52,76 +52,6 @@ pub(crate) async fn replication() -> Replication {
     }
     let replicas = |(center, nodes): (String, u32)| (center, nodes.min(MOST));
     Replication(centers.into_iter().map(replicas).collect())
-}
-
-/// The real time, and what it was turned on by; the wall clock may be turned further.
-pub(crate) struct Turned {
-    start: Instant,
-    both: Mutex<Duration>,
-    wall: Mutex<Duration>,
-    changed: Notify,
-}
-
-impl Default for Turned {
-    #[expect(clippy::disallowed_methods, reason = "this is the clock")]
-    fn default() -> Self {
-        Self {
-            start: Instant::now(),
-            both: Mutex::default(),
-            wall: Mutex::default(),
-            changed: Notify::new(),
-        }
-    }
-}
-
-impl Turned {
-    pub(crate) fn turn(&self, by: Duration) {
-        *self.both.lock().unwrap_or_else(PoisonError::into_inner) += by;
-        self.changed.notify_waiters();
-    }
-
-    /// Somebody sets the wall clock.
-    pub(crate) fn turn_wall(&self, by: Duration) {
-        *self.wall.lock().unwrap_or_else(PoisonError::into_inner) += by;
-    }
-
-    /// Without what it was turned on by.
-    pub(crate) fn real(&self) -> Duration {
-        self.start.elapsed()
-    }
-
-    fn turned(&self) -> Duration {
-        *self.both.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Clock for Turned {
-    #[expect(clippy::disallowed_methods, reason = "this is the clock")]
-    fn now(&self) -> UnixTime {
-        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-        let wall = *self.wall.lock().unwrap_or_else(PoisonError::into_inner);
-        let since = since.expect("after 1970") + self.turned() + wall;
-        UnixTime::from_micros(u64::try_from(since.as_micros()).expect("fits"))
-    }
-
-    fn elapsed(&self) -> Duration {
-        self.start.elapsed() + self.turned()
-    }
-
-    fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
-        Box::pin(async move {
-            let end = self.elapsed() + duration;
-            loop {
-                let turned = self.changed.notified();
-                let left = end.saturating_sub(self.elapsed());
-                if left.is_zero() {
-                    return;
-                }
-                // Thousands sleep at once, so none wakes up only to look.
-                let _ = tokio::time::timeout(left, turned).await;
-            }
-        })
-    }
 }
 
 /// A keyspace that nobody else uses as long as this lives.
