@@ -33,7 +33,10 @@ cargo xtask COMMAND
                      200 rounds of kill -9 and 10 000 simulated power cuts
   bench cassandra [ROUNDS]
                      the budgets of the store on Cassandra, on one node; some six minutes
-
+  bench tombstones [DAYS] [MAILS_A_DAY]
+                     ten days of a mailbox that is emptied every hour, in some ten minutes
+  bench james [--rounds N] [--minutes N] [--rate MAILS_A_SECOND]
+                     the experiment of Apache James on two data centers; some fifty minutes
   bench faults [NAMES]
                      a cluster of two data centers that loses nodes, links and disks under
                      load; some twenty minutes
@@ -63,6 +66,8 @@ fn main() -> ExitCode {
         ["bench", "crash", rest @ ..] => bench::crash(rest),
         ["bench", "cassandra", rest @ ..] => bench::cassandra(rest),
         ["bench", "faults", rest @ ..] => bench::faults(rest),
+        ["bench", "tombstones", rest @ ..] => bench::tombstones(rest),
+        ["bench", "james", rest @ ..] => bench::james(rest),
         ["cassandra", rest @ ..] => cassandra::run(rest),
         [] | ["help" | "--help"] => {
             say(HELP);

@@ -175,6 +175,32 @@ pub(super) const CLUSTER_MEMORY_LOAD: Budget = Budget {
     decimals: 1,
 };
 
+pub(super) const TOMBSTONES_READ: Budget = Budget {
+    what: "rows and tombstones read by a listing, at most in all days",
+    unit: "",
+    bound: Bound::AtMost,
+    wanted: 1000.0,
+    half_way: None,
+    decimals: 0,
+};
+pub(super) const TOMBSTONES_TIME: Budget = Budget {
+    what: "a listing at the end, to that of a new mailbox with as many mails",
+    unit: "times",
+    bound: Bound::AtMost,
+    wanted: 2.0,
+    half_way: None,
+    decimals: 2,
+};
+/// Where that is so quick that a ratio says little.
+pub(super) const TOMBSTONES_QUICK: Budget = Budget {
+    what: "a listing at the end",
+    unit: "ms",
+    bound: Bound::AtMost,
+    wanted: 5.0,
+    half_way: None,
+    decimals: 1,
+};
+
 /// A budget with what was measured; nothing when a peer was missing.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Line {

@@ -120,13 +120,17 @@ fn file_system(mounts: &str, folder: &Path) -> String {
 
 /// Processors that are busy, over a second.
 fn busy_processors() -> f64 {
-    const TICKS_OF_A_SECOND: f64 = 100.0;
     let begin = clock::now();
-    let before = busy_ticks(&read("/proc/stat"));
+    let before = busy();
     thread::sleep(Duration::from_secs(1));
-    let spent = busy_ticks(&read("/proc/stat")).saturating_sub(before);
-    let spent = f64::from(u32::try_from(spent).unwrap_or(u32::MAX));
-    spent / TICKS_OF_A_SECOND / clock::now().duration_since(begin).as_secs_f64()
+    let spent = busy().saturating_sub(before);
+    spent.as_secs_f64() / clock::now().duration_since(begin).as_secs_f64()
+}
+
+/// How long the processors of this machine were busy since its start, all together.
+pub(super) fn busy() -> Duration {
+    const MILLISECONDS_OF_A_TICK: u64 = 10;
+    Duration::from_millis(busy_ticks(&read("/proc/stat")) * MILLISECONDS_OF_A_TICK)
 }
 
 /// All but the idle time, the waiting for disks and what is counted twice. proc(5).

@@ -10,6 +10,7 @@ mod dovecot;
 mod embedded;
 mod faults;
 mod generator;
+mod james;
 mod machine;
 mod measure;
 mod options;
@@ -18,6 +19,7 @@ mod place;
 mod postfix;
 mod process;
 mod report;
+mod tombstones;
 
 use anyhow::Result;
 
@@ -43,6 +45,16 @@ pub(crate) fn faults(words: &[&str]) -> Result<()> {
         .copied()
         .collect();
     faults::run(&Options::parse(&others)?.at_most(0)?, &names)
+}
+
+/// Ten days of a mailbox that is emptied every hour.
+pub(crate) fn tombstones(words: &[&str]) -> Result<()> {
+    tombstones::run(&Options::parse(words)?.at_most(2)?)
+}
+
+/// The experiment of Apache James.
+pub(crate) fn james(words: &[&str]) -> Result<()> {
+    james::run(&Options::parse(words)?.at_most(1)?)
 }
 
 /// The long forms of the crash tests.

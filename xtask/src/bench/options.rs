@@ -23,6 +23,9 @@ pub(super) struct Options {
     pub(super) quick: bool,
     /// The addresses of the cluster of Cassandra, if one is used: 127.0.NET.x.
     pub(super) net: u8,
+    /// How long a load lasts, and how many mails a second come, where that can be chosen.
+    pub(super) minutes: Option<u32>,
+    pub(super) rate: Option<u32>,
 }
 
 impl Options {
@@ -38,6 +41,8 @@ impl Options {
             peers: true,
             quick: false,
             net: 0,
+            minutes: None,
+            rate: None,
         };
         let mut words = words.iter();
         while let Some(word) = words.next() {
@@ -49,6 +54,9 @@ impl Options {
                 "--dir" => options.folder = value()?.into(),
                 "--json" => options.json = Some(value()?.into()),
                 "--net" => options.net = value()?.parse().context("--net is a number up to 255")?,
+                "--minutes" => options.minutes = Some(number_in(word, value()?)?),
+                "--rate" => options.rate = Some(number_in(word, value()?)?),
+                "--rounds" => options.numbers.push(number_in(word, value()?)?),
                 "--store" => value()?.clone_into(&mut options.store),
                 "--write" => options.write = true,
                 "--no-peers" => options.peers = false,
@@ -60,7 +68,7 @@ impl Options {
             }
         }
         if options.write && (options.quick || options.store != "embedded") {
-            bail!("--write is for whole runs on the embedded store");
+            bail!("--write is for whole runs, with no other store");
         }
         Ok(options)
     }
@@ -77,6 +85,11 @@ impl Options {
             None => Ok(self),
         }
     }
+}
+
+fn number_in(option: &str, value: &str) -> Result<u32> {
+    let number = value.parse();
+    number.with_context(|| format!("{option} wants a number, not {value}"))
 }
 
 #[cfg(test)]
@@ -98,6 +111,7 @@ mod tests {
         assert!(Options::parse(&["--dir"]).is_err());
         assert!(Options::parse(&["--fast"]).is_err());
         assert!(Options::parse(&["-1"]).is_err());
+        assert!(Options::parse(&["--minutes", "x"]).is_err());
     }
 
     #[test]

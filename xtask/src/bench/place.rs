@@ -30,7 +30,7 @@ pub(super) struct Place {
 }
 
 impl Place {
-    /// Builds the programs in release, and makes the folder.
+    /// Builds server and generator in release, and makes the folder.
     pub(super) fn prepare(parent: &Path) -> Result<Self> {
         Self::prepare_built(parent, Build::Release)
     }
@@ -38,11 +38,16 @@ impl Place {
     /// Builds the programs, and makes the folder.
     pub(super) fn prepare_built(parent: &Path, build: Build) -> Result<Self> {
         let packages = ["--package", "cassmail", "--package", "cassmail-bench"];
+        Self::prepare_for(parent, build, &packages)
+    }
+
+    /// The same for what cargo is asked to build.
+    pub(super) fn prepare_for(parent: &Path, build: Build, what: &[&str]) -> Result<Self> {
         let how: &[&str] = match build {
             Build::Release => &["build", "--release"],
             Build::Debug => &["build"],
         };
-        run(cargo(&[how, &packages].concat()))?;
+        run(cargo(&[how, what].concat()))?;
         let metadata = output(cargo(&["metadata", "--format-version", "1", "--no-deps"]))?;
         let metadata: Value = serde_json::from_str(&metadata).context("cargo metadata")?;
         let target = metadata["target_directory"].as_str();

@@ -112,11 +112,9 @@ impl Process {
             .with_context(|| format!("cannot set the high-water mark of {}", self.name))
     }
 
-    /// The CPU time that it has used so far. proc(5), stat.
+    /// The CPU time that it has used so far.
     pub(super) fn cpu(&self) -> Result<Duration> {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.id()));
-        let stat = stat.with_context(|| format!("cannot see {}", self.name))?;
-        cpu_in(&stat).with_context(|| format!("{} has no CPU time", self.name))
+        cpu_of(self.id())
     }
 
     fn status(&self, field: &str) -> Result<u64> {
@@ -136,8 +134,15 @@ impl Drop for Process {
     }
 }
 
+/// The CPU time that a process, of ours or not, has used so far. proc(5), stat.
+pub(super) fn cpu_of(process: u32) -> Result<Duration> {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat"));
+    let stat = stat.with_context(|| format!("cannot see process {process}"))?;
+    cpu_in(&stat).with_context(|| format!("process {process} has no CPU time"))
+}
+
 /// User and system time, in /proc counted in hundredths of a second.
-pub(super) fn cpu_in(stat: &str) -> Option<Duration> {
+fn cpu_in(stat: &str) -> Option<Duration> {
     const MILLISECONDS_OF_A_TICK: u64 = 10;
     // The second field is a name, which may have spaces and brackets; utime is the 14th.
     let (_, fields) = stat.rsplit_once(')')?;
