@@ -158,7 +158,7 @@ impl Emptied {
     /// What a listing reads now.
     pub(crate) async fn read(&self) -> Read {
         let uid = Uuid::from_bytes(self.account.to_key());
-        let (directory, mut read) = traced(&self.session, DIRECTORY, (uid,))
+        let (directory, mut read) = traced(&self.session, DIRECTORY, &(uid,))
             .await
             .expect("a directory");
         let directory = directory.into_rows_result().expect("rows");
@@ -167,7 +167,7 @@ impl Emptied {
             let (Some(bucket), ..) = row.expect("a row") else {
                 continue;
             };
-            let (_, of_bucket) = traced(&self.session, BUCKET, (uid, bucket))
+            let (_, of_bucket) = traced(&self.session, BUCKET, &(uid, bucket))
                 .await
                 .expect("a bucket");
             read.add(of_bucket);
@@ -284,7 +284,7 @@ impl OnePartition {
     /// What a listing reads; none when it fails.
     pub(crate) async fn read(&self, account: AccountId) -> Option<Read> {
         let uid = Uuid::from_bytes(account.to_key());
-        let (_, read) = traced(&self.session, LIST_ONE, (uid,)).await?;
+        let (_, read) = traced(&self.session, LIST_ONE, &(uid,)).await?;
         Some(read)
     }
 }
@@ -325,22 +325,34 @@ impl Read {
 async fn traced(
     session: &Session,
     text: &str,
-    values: impl SerializeRow,
+    values: &impl SerializeRow,
 ) -> Option<(QueryResult, Read)> {
-    const ATTEMPTS: u32 = 100;
+    const ATTEMPTS: u32 = 20;
     let mut statement = Statement::new(text);
     statement.set_consistency(Consistency::LocalQuorum);
     statement.set_tracing(true);
-    let result = session.query_unpaged(statement, values).await.ok()?;
-    let trace = result.tracing_id().expect("a trace");
-    // Its events come in some time after the result.
+    // A node that is busy drops what it would have written into traces.
     for _ in 0..ATTEMPTS {
-        let info = session.get_tracing_info(&trace).await.expect("a trace");
+        let result = session.query_unpaged(statement.clone(), values);
+        let result = result.await.ok()?;
+        let trace = result.tracing_id().expect("a trace");
+        if let Some(read) = read_in(session, trace).await {
+            return Some((result, read));
+        }
+    }
+    panic!("no trace says what was read");
+}
+
+/// What a trace says, whose events come in some time after the result; none if they do not.
+async fn read_in(session: &Session, trace: Uuid) -> Option<Read> {
+    const ATTEMPTS: u32 = 20;
+    for _ in 0..ATTEMPTS {
+        let info = session.get_tracing_info(&trace).await.ok()?;
         let mut activities = info.events.iter().filter_map(|it| it.activity.as_deref());
         if let Some(read) = activities.find_map(Read::of_event) {
-            return Some((result, read));
+            return Some(read);
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    panic!("the trace does not say what was read");
+    None
 }
