@@ -36,7 +36,8 @@ fn run_all() -> Result<()> {
         programs.run("tests/e2e", "transcripts", TWO_BY_THREE)?;
         programs.run("tests/e2e", "clients", TWO_BY_THREE)
     })?;
-    bench::faults(&["--quick"])
+    // The others are for the long form: each takes more than a minute.
+    bench::faults(&["--quick", "cut", "node-killed", "server-killed"])
 }
 
 /// Works on a cluster, which ends whatever comes of it.
