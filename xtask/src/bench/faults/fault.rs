@@ -74,11 +74,10 @@ impl Fault {
     /// How long it lasts; in the short form just long enough to be noticed by Cassandra.
     pub(super) fn holds(self, is_short: bool) -> Duration {
         let seconds = match self {
-            Self::NodePaused => 30,
             Self::CenterPaused | Self::Cut => 60,
             Self::NodeKilled | Self::NodeReplaced | Self::Rolling => 10,
             Self::ServerKilled => 5,
-            Self::ClockAhead => 30,
+            Self::NodePaused | Self::ClockAhead => 30,
         };
         let short = match self {
             Self::CenterPaused | Self::Cut => 30,
