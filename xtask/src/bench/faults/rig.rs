@@ -154,7 +154,7 @@ impl Rig {
             .start_delivery(&targets.map(|target| target.smtp), &words)?;
         let words = format!(
             "--login user{{n}}@example.org --users 2 --first {seed} --mode \
-             drain --pipeline --connections 4 --rate {SESSIONS} {common}"
+             drain --pipeline --connections 1 --rate {SESSIONS} {common}"
         );
         let draining = self
             .generator
