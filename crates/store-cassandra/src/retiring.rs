@@ -7,8 +7,8 @@
 //! it and repairs it. From then on no reading of the directory can take the old one for the newest,
 //! and who read before puts no row later than [`LATE`] without listing the bucket again. After
 //! [`NEWER_SINCE`] two reads at ALL, a minute apart, find no row. Should a row appear all the same,
-//! it is hidden, not lost: a scrub lists the bucket again. A bucket that was listed again stays: its
-//! row is later than this deletion.
+//! it is hidden, not lost: a scrub lists the bucket again. A bucket that was listed again stays:
+//! its row is later than this deletion.
 //!
 //! [`LATE`]: crate::buckets::LATE
 

@@ -124,7 +124,14 @@ mod tests {
     #[test]
     fn the_document_has_a_place_for_each_command() {
         let document = std::fs::read_to_string(root().join(DOCUMENT)).unwrap();
-        for name in ["embedded", "crash", "cassandra", "tombstones", "james", "faults"] {
+        for name in [
+            "embedded",
+            "crash",
+            "cassandra",
+            "tombstones",
+            "james",
+            "faults",
+        ] {
             assert!(replaced(&document, name, "").is_some(), "{name}");
         }
     }

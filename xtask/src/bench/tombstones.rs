@@ -1,5 +1,5 @@
-//! Ten days of a mailbox that is fetched and emptied every hour, in minutes: a queue, and a queue is
-//! what Cassandra is worst at.
+//! Ten days of a mailbox that is fetched and emptied every hour, in minutes: a queue, and a queue
+//! is what Cassandra is worst at.
 
 use std::fs;
 use std::process::Command;
