@@ -1,5 +1,6 @@
 //! Days of a maildrop that is emptied every hour, in minutes: what a listing reads and takes,
-//! beside the same mails in one partition. `cargo xtask bench tombstones` runs it on a cluster of its own.
+//! beside the same mails in one partition. `cargo xtask bench tombstones` runs it on a cluster of
+//! its own.
 //!
 //! Prints a line of JSON for each day, and one for the end.
 
