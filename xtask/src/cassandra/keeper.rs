@@ -45,7 +45,8 @@ pub(super) fn start(place: &Place, layout: Layout, owner: Owner) -> Result<()> {
         .create(true)
         .append(true)
         .open(folder.log())?;
-    let program = std::env::current_exe().context("this program cannot be found")?;
+    // Not by its path: cargo may have replaced the file since this program started.
+    let program = "/proc/self/exe";
     let owner = owner.map_or(0, |owner| owner.id).to_string();
     let net = place.net.0.to_string();
     let keeper = Command::new(program)
