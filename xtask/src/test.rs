@@ -7,13 +7,7 @@ use crate::setup;
 
 /// Runs all tests. The binary is built first: the end-to-end tests start it.
 pub(crate) fn run(arguments: &[&str]) -> Result<()> {
-    run_cargo(&[
-        "build",
-        "--package",
-        "cassmail",
-        "--package",
-        "cassmail-bench",
-    ])?;
+    run_cargo(&["build", "--workspace"])?;
     let mut words = vec!["test", "--workspace", "--no-fail-fast"];
     words.extend(arguments);
     let tested = run_cargo(&words);

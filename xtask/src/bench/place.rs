@@ -37,8 +37,13 @@ impl Place {
 
     /// Builds the programs, and makes the folder.
     pub(super) fn prepare_built(parent: &Path, build: Build) -> Result<Self> {
-        let packages = ["--package", "cassmail", "--package", "cassmail-bench"];
-        Self::prepare_for(parent, build, &packages)
+        let what: &[&str] = match build {
+            Build::Release => &["--package", "cassmail", "--package", "cassmail-bench"],
+            // A part of the workspace has other features of its dependencies than the whole, which
+            // the tests have built already.
+            Build::Debug => &["--workspace"],
+        };
+        Self::prepare_for(parent, build, what)
     }
 
     /// The same for what cargo is asked to build.
