@@ -29,8 +29,8 @@ const CHUNKS_AT_ONCE: usize = 16;
 /// Where absent bodies are looked for: one replica, then a quorum, then all.
 const LEVELS: [Profile; 3] = [Profile::Nearest, Profile::Read, Profile::Proof];
 
-/// A chunk as it is read.
-type Cells = (
+/// A chunk as it is read, at every level with all its columns.
+pub(crate) type ChunkCells = (
     Option<Vec<u8>>,
     Option<i64>,
     Option<i64>,
@@ -165,9 +165,9 @@ impl Core {
     /// The first chunk, if it is anywhere.
     async fn head(&self, verb: Verb, blob: MessageId) -> StoreResult<Option<Head>> {
         for level in LEVELS {
-            let read = self
-                .engine
-                .read_at::<Cells>(level, verb, Cql::ReadChunk, row![blob, 0_i16]);
+            let read =
+                self.engine
+                    .read_at::<ChunkCells>(level, verb, Cql::ReadChunk, row![blob, 0_i16]);
             if let Some((Some(octets), _, _, _, _, Some(hash), _)) = read.await?.pop() {
                 return Ok(Some(Head { octets, hash }));
             }
@@ -178,9 +178,9 @@ impl Core {
     /// Another chunk, if it is anywhere.
     async fn chunk(&self, verb: Verb, blob: MessageId, n: i16) -> StoreResult<Option<Vec<u8>>> {
         for level in LEVELS {
-            let read = self
-                .engine
-                .read_at::<Cells>(level, verb, Cql::ReadChunk, row![blob, n]);
+            let read =
+                self.engine
+                    .read_at::<ChunkCells>(level, verb, Cql::ReadChunk, row![blob, n]);
             if let Some((Some(octets), ..)) = read.await?.pop() {
                 return Ok(Some(octets));
             }

@@ -14,7 +14,7 @@ use anyhow::{Context as _, Result, bail};
 use serde_json::json;
 
 use super::cassmail::{Cassmail, Service};
-use super::generator::{Generator, Load};
+use super::generator::{BROKEN, Generator, Load};
 use super::machine::Machine;
 use super::options::Options;
 use super::place::Place;
@@ -31,19 +31,6 @@ const ROUNDS_OF_AN_EPOCH: u32 = 10;
 /// Segments as small as they may be in practice, so that they change and are cleaned all the time.
 const SMALL_SEGMENTS: &str = "[store.embedded]\nsegment_size = \"16 MiB\"\n";
 
-/// What breaks a promise, as `cassmail-bench verify` names it. Mails of an epoch that was emptied
-/// before are foreign to the next one, so none may come back either.
-const FAULTS: [&str; 9] = [
-    "lost",
-    "duplicated",
-    "corrupt",
-    "unreadable",
-    "resurrected",
-    "misdelivered",
-    "refused_present",
-    "phantom",
-    "foreign",
-];
 /// What is counted at the end of an epoch.
 const COUNTED: [&str; 5] = [
     "acknowledged",
@@ -193,13 +180,7 @@ impl Rig {
         let ledger = self.ledger();
         let pop3 = [service.target.pop3];
         let found = self.generator.verify(&pop3, &ledger, PATIENCE)?;
-        let faults = FAULTS.iter().filter(|fault| found.number(fault) > 0);
-        let faults: Vec<String> = faults
-            .map(|fault| format!("{} {fault}", found.number(fault)))
-            .collect();
-        if !faults.is_empty() {
-            bail!("{}: {}", faults.join(", "), found.0["examples"]);
-        }
+        found.judge()?;
         Ok(found)
     }
 
@@ -306,7 +287,7 @@ fn tables(rounds: u32, rig: &Rig, machine: &Machine, simulated: &str) -> String 
     ] {
         kills.row(vec![shown.to_owned(), of(what)]);
     }
-    for fault in FAULTS {
+    for fault in BROKEN {
         kills.row(vec![fault.replace('_', " but "), "0".to_owned()]);
     }
     let (median, longest) = rig.start_times();

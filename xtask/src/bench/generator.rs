@@ -50,6 +50,20 @@ pub(super) struct Generator {
 #[derive(Debug, Clone)]
 pub(super) struct Load(pub(super) Value);
 
+/// What breaks a promise, as `cassmail-bench verify` names it. Mails of an epoch that was emptied
+/// before are foreign to the next one, so none may come back either.
+pub(super) const BROKEN: [&str; 9] = [
+    "lost",
+    "duplicated",
+    "corrupt",
+    "unreadable",
+    "resurrected",
+    "misdelivered",
+    "refused_present",
+    "phantom",
+    "foreign",
+];
+
 /// A run that has not ended.
 #[derive(Debug)]
 pub(super) struct Running {
@@ -218,6 +232,18 @@ impl Load {
     /// How often something happened.
     pub(super) fn count(&self, what: &str) -> u64 {
         self.0["counts"][what].as_u64().unwrap_or(0)
+    }
+
+    /// Fails when a verification found a promise broken.
+    pub(super) fn judge(&self) -> Result<()> {
+        let broken = BROKEN.iter().filter(|what| self.number(what) > 0);
+        let broken: Vec<String> = broken
+            .map(|what| format!("{} {what}", self.number(what)))
+            .collect();
+        if !broken.is_empty() {
+            bail!("{}: {}", broken.join(", "), self.0["examples"]);
+        }
+        Ok(())
     }
 
     /// A number at the top of the report.

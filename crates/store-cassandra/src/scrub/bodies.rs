@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use super::suspects::{Look, Standing, Suspicion};
 use super::{AT_ONCE, Count, Finding, Run, SCRUB, ScrubError};
+use crate::bodies::ChunkCells;
 use crate::listing::{self, Body};
 use crate::profiles::Profile;
 use crate::rows::{Micros, id_of, row};
@@ -208,18 +209,9 @@ impl Look<'_> {
         &self,
         blob: MessageId,
     ) -> StoreResult<Option<(Option<i16>, Option<Vec<u8>>)>> {
-        type Cells = (
-            Option<Vec<u8>>,
-            Option<i64>,
-            Option<i64>,
-            Option<i16>,
-            Option<i8>,
-            Option<Vec<u8>>,
-            Option<Vec<u8>>,
-        );
         let engine = &self.core.engine;
         let key = row![blob, 0_i16];
-        let read = engine.read_at::<Cells>(Profile::Proof, SCRUB, Cql::ReadChunk, key);
+        let read = engine.read_at::<ChunkCells>(Profile::Proof, SCRUB, Cql::ReadChunk, key);
         let first = read.await?.pop();
         Ok(first.map(|(_, _, _, count, _, _, owners)| (count, owners)))
     }

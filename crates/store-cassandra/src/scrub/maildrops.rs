@@ -15,6 +15,7 @@ use xxhash_rust::xxh3::Xxh3;
 use super::suspects::{Look, Standing, Suspicion, key_of};
 use super::{AT_ONCE, Bodies, Count, Finding, Run, SCRUB, ScrubError};
 use crate::accounts::Life;
+use crate::bodies::ChunkCells;
 use crate::frames;
 use crate::listing::{self, Body, Listed, Place};
 use crate::maildrops::{IN_A_BATCH, drops};
@@ -431,15 +432,6 @@ impl Look<'_> {
         n: i16,
     ) -> StoreResult<Option<(Vec<u8>, Vec<u8>)>> {
         type Inline = (Option<Vec<u8>>, Option<Vec<u8>>, Option<String>);
-        type Chunk = (
-            Option<Vec<u8>>,
-            Option<i64>,
-            Option<i64>,
-            Option<i16>,
-            Option<i8>,
-            Option<Vec<u8>>,
-            Option<Vec<u8>>,
-        );
         let engine = &self.core.engine;
         let (octets, hash): Octets = match place.body {
             Body::Inline => {
@@ -450,7 +442,7 @@ impl Look<'_> {
             }
             Body::Chunks { blob, .. } => {
                 let key = row![blob, n];
-                let read = engine.read_at::<Chunk>(level, SCRUB, Cql::ReadChunk, key);
+                let read = engine.read_at::<ChunkCells>(level, SCRUB, Cql::ReadChunk, key);
                 let found = read.await?.pop();
                 found.map_or((None, None), |(octets, _, _, _, _, hash, _)| (octets, hash))
             }

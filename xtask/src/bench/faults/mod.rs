@@ -8,7 +8,7 @@ mod watch;
 
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use serde_json::json;
 
 use super::machine::Machine;
@@ -18,20 +18,6 @@ use super::report::{Table, write_json, write_section};
 use crate::command::say;
 use fault::Fault;
 use rig::{Outcome, Rig};
-
-/// What breaks the promise, as `cassmail-bench verify` names it. Mails of an earlier fault were
-/// removed, so what is foreign has come back.
-const BROKEN: [&str; 9] = [
-    "lost",
-    "duplicated",
-    "corrupt",
-    "unreadable",
-    "resurrected",
-    "misdelivered",
-    "refused_present",
-    "phantom",
-    "foreign",
-];
 
 /// Goes through all faults, or those that are named; fails when a promise was broken.
 pub(super) fn run(options: &Options, names: &[&str]) -> Result<()> {
@@ -83,18 +69,6 @@ fn chosen(names: &[&str]) -> Result<Vec<Fault>> {
         Fault::named(name).with_context(|| format!("no fault is called {name}: {}", all.join(", ")))
     });
     found.collect()
-}
-
-/// Fails when a promise was broken.
-fn judge(found: &super::generator::Load) -> Result<()> {
-    let broken = BROKEN.iter().filter(|what| found.number(what) > 0);
-    let broken: Vec<String> = broken
-        .map(|what| format!("{} {what}", found.number(what)))
-        .collect();
-    if !broken.is_empty() {
-        bail!("{}: {}", broken.join(", "), found.0["examples"]);
-    }
-    Ok(())
 }
 
 fn seconds(time: Duration) -> String {

@@ -15,8 +15,8 @@ use super::super::generator::{Generator, Load, Running};
 use super::super::place::Place;
 use super::super::process::complete;
 use super::fault::Fault;
+use super::seconds;
 use super::watch::Watch;
-use super::{judge, seconds};
 use crate::setup;
 
 /// A net of its own.
@@ -256,7 +256,9 @@ impl Rig {
         for number in [0, 2] {
             let door = self.service(number)?.target.pop3;
             let found = self.generator.verify_all(door, ledgers, PATIENCE)?;
-            judge(&found).with_context(|| format!("seen from {}", CENTERS[number]))?;
+            found
+                .judge()
+                .with_context(|| format!("seen from {}", CENTERS[number]))?;
             last = Some(found);
         }
         last.context("no data center was looked at")
