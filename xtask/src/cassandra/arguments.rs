@@ -4,7 +4,7 @@ use anyhow::{Context as _, Result, bail};
 
 use super::layout::{Layout, Net};
 use super::process::Process;
-use super::settings::{Jit, Logins, Settings, Sync};
+use super::settings::{Encryption, Jit, Logins, Settings, Sync};
 use super::status::Form;
 
 /// A command, on the cluster of a net.
@@ -100,7 +100,7 @@ impl Options {
     fn take_alone(&mut self, option: &str) -> bool {
         match option {
             "--json" => self.json = true,
-            "--auth" => self.start.push((option.to_owned(), String::new())),
+            "--auth" | "--tls" => self.start.push((option.to_owned(), String::new())),
             _ => return false,
         }
         true
@@ -178,6 +178,7 @@ impl Options {
                 "--yaml" => settings.yaml.push(value.clone()),
                 "--jvm" => settings.jvm.push(value.clone()),
                 "--for" => owner = Some(parse_owner(value)?),
+                "--tls" => settings.encryption = Encryption::Offered,
                 _ => settings.logins = Logins::On,
             }
         }

@@ -12,11 +12,12 @@ use rustix::process::Signal;
 
 use super::configuration::{self, Birth};
 use super::deadline::{Look, wait};
+use super::encryption;
 use super::keeper::{self, Owner};
 use super::layout::STORAGE_PORT;
 use super::place::Place;
 use super::process::Process;
-use super::settings::{Logins, Settings};
+use super::settings::{Encryption, Logins, Settings};
 use super::{java, ready};
 
 /// A node flushes its commit log and says farewell to the others.
@@ -77,6 +78,9 @@ impl Cluster {
     pub(super) fn start(&self) -> Result<()> {
         let nodes = self.settings.layout.nodes();
         self.check_free(&nodes)?;
+        if self.settings.encryption == Encryption::Offered {
+            encryption::prepare(&self.place, &self.settings)?;
+        }
         let started = self.launch_all(&nodes);
         if started.is_err() {
             stop(&self.place)?;

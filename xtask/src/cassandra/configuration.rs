@@ -4,9 +4,10 @@ use std::fs;
 
 use anyhow::{Context as _, Result};
 
+use super::encryption;
 use super::layout::{CQL_PORT, Net, STORAGE_PORT, TOKENS_PER_NODE};
 use super::place::{Folder, Place};
-use super::settings::{Logins, Settings, Sync};
+use super::settings::{Encryption, Logins, Settings, Sync};
 
 /// Folders of data that a node does not make by itself.
 const FOLDERS: [&str; 7] = [
@@ -118,6 +119,9 @@ fn yaml(place: &Place, settings: &Settings, node: usize, birth: Birth) -> Result
         commit_log(settings.sync).to_owned(),
         folders(&place.node(node)),
     ];
+    if settings.encryption == Encryption::Offered {
+        parts.push(encryption::yaml(place));
+    }
     // A key that is there twice is accepted, and the last one wins.
     parts.extend(settings.yaml.iter().map(|line| format!("{line}\n")));
     Ok(parts.concat())
@@ -249,6 +253,14 @@ mod tests {
         assert!(written(&settings, 1).contains("\nauthenticator: AllowAllAuthenticator\n"));
         settings.logins = Logins::On;
         assert!(written(&settings, 1).contains("\nauthenticator: PasswordAuthenticator\n"));
+    }
+
+    #[test]
+    fn encryption_is_off_unless_asked_for() {
+        let mut settings = Settings::new(Layout::Single);
+        assert!(!written(&settings, 1).contains("client_encryption_options"));
+        settings.encryption = Encryption::Offered;
+        assert!(written(&settings, 1).contains("\nclient_encryption_options:\n  enabled: true\n"));
     }
 
     #[test]

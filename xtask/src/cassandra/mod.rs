@@ -11,6 +11,7 @@ mod cluster;
 mod configuration;
 mod cql;
 mod deadline;
+mod encryption;
 mod install;
 mod java;
 mod keeper;
@@ -53,6 +54,8 @@ cargo xtask cassandra COMMAND
     --sync MODE      commit log: batch (the default), group, periodic
     --jit WHICH      c1 (the default: for tests) or full (for measurements, after a warm-up)
     --auth           clients log in as cassmail, password cassmail
+    --tls            clients may encrypt, and show certificates then: both are in the folder
+                     target/cassandra/net-NET/encryption (authority.pem, client.pem, client.key)
     --for PID        the cluster ends with this process
     --heap MIB       of each node (512)
     --yaml LINE      for cassandra.yaml, --jvm OPTION for java; both may be repeated

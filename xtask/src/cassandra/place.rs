@@ -45,6 +45,11 @@ impl Place {
         self.cluster.join("cluster.json")
     }
 
+    /// Where the certificates of a cluster that encrypts are.
+    pub(super) fn encryption(&self) -> PathBuf {
+        self.cluster.join("encryption")
+    }
+
     /// Is there when the cluster was complete once.
     pub(super) fn was_ready(&self) -> PathBuf {
         self.cluster.join("was-ready")

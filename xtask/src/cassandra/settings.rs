@@ -66,6 +66,14 @@ pub(super) enum Logins {
     On,
 }
 
+/// Whether clients may encrypt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Encryption {
+    Off,
+    /// With certificates on both sides, or not at all.
+    Offered,
+}
+
 /// All of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Settings {
@@ -73,6 +81,7 @@ pub(super) struct Settings {
     pub(super) sync: Sync,
     pub(super) jit: Jit,
     pub(super) logins: Logins,
+    pub(super) encryption: Encryption,
     pub(super) heap_mib: u32,
     /// Lines for `cassandra.yaml`; they win over ours.
     pub(super) yaml: Vec<String>,
@@ -87,6 +96,7 @@ impl Settings {
             sync: Sync::Batch,
             jit: Jit::C1,
             logins: Logins::Off,
+            encryption: Encryption::Off,
             heap_mib: 512,
             yaml: Vec::new(),
             jvm: Vec::new(),
@@ -99,6 +109,7 @@ impl Settings {
             "sync": self.sync.name(),
             "jit": self.jit.name(),
             "logins": self.logins == Logins::On,
+            "encryption": self.encryption == Encryption::Offered,
             "heap_mib": self.heap_mib,
             "yaml": self.yaml,
             "jvm": self.jvm,
@@ -111,11 +122,18 @@ impl Settings {
             text.with_context(|| format!("no {name} in the settings of the cluster"))
         };
         let logins = value["logins"].as_bool().unwrap_or_default();
+        let encrypts = value["encryption"].as_bool().unwrap_or_default();
+        let encryption = if encrypts {
+            Encryption::Offered
+        } else {
+            Encryption::Off
+        };
         Ok(Self {
             layout: Layout::parse(text("layout")?)?,
             sync: Sync::parse(text("sync")?)?,
             jit: Jit::parse(text("jit")?)?,
             logins: if logins { Logins::On } else { Logins::Off },
+            encryption,
             heap_mib: u32::try_from(value["heap_mib"].as_u64().context("no heap_mib")?)?,
             yaml: texts(&value["yaml"]),
             jvm: texts(&value["jvm"]),
@@ -138,6 +156,7 @@ mod tests {
     fn settings_come_back_as_they_were_kept() {
         let mut settings = Settings::new(Layout::TwoCenters);
         settings.logins = Logins::On;
+        settings.encryption = Encryption::Offered;
         settings.sync = Sync::Periodic;
         settings.yaml = vec!["max_hint_window: 1m".to_owned()];
         assert_eq!(Settings::from_json(&settings.to_json()).unwrap(), settings);
