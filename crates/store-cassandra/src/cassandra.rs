@@ -30,7 +30,8 @@ pub struct Cassandra {
 pub struct Figures {
     /// Requests that were sent to Cassandra so far; a batch is one.
     pub requests: u64,
-    /// Changes that were acknowledged by fewer data centers than there are.
+    /// Messages that were acknowledged by fewer data centers than there are, counted for each
+    /// owner.
     pub acknowledged_by_fewer: u64,
     /// Partitions that a data center lacks until it is back.
     pub waiting_for_healing: usize,
@@ -83,7 +84,7 @@ impl Cassandra {
         let engine = &self.core.engine;
         Figures {
             requests: self.requests_sent(),
-            acknowledged_by_fewer: engine.breaker.changes_here(),
+            acknowledged_by_fewer: self.delivered_without_all(),
             waiting_for_healing: engine.breaker.waiting(),
             periodic_commit_logs: engine.commit_logs.periodic(),
         }

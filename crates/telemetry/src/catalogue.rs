@@ -102,7 +102,8 @@ catalogue! {
         "1 when the store goes on with a weaker promise: a data center does not answer, or what \
          was acknowledged without it is not yet healed.", "Is every data center there?";
     store_acknowledged_by_fewer_total: Counter = "cassmail_store_acknowledged_by_fewer_total",
-        "Changes that fewer data centers than configured acknowledged (Cassandra).",
+        "Messages, counted for each owner, that fewer data centers than configured acknowledged \
+         (Cassandra).",
         "What would a second loss cost?";
     store_waiting_for_healing: Gauge = "cassmail_store_waiting_for_healing",
         "Partitions that a data center lacks until it is back (Cassandra).",
@@ -133,7 +134,7 @@ catalogue! {
 pub struct ClusterFigures {
     /// Requests that were sent.
     pub requests: u64,
-    /// Changes that fewer data centers than configured acknowledged.
+    /// Messages that fewer data centers than configured acknowledged, counted for each owner.
     pub acknowledged_by_fewer: u64,
     /// Partitions that a data center lacks.
     pub waiting_for_healing: usize,
