@@ -32,6 +32,9 @@ fn run_all() -> Result<()> {
         programs.run("crates/store-cassandra", "contract", ONE)?;
         programs.run("crates/cassmail", "copy", ONE)
     })?;
+    on("1x1", &["--auth", "--tls"], || {
+        programs.run("crates/cassmail", "cli", SECURED)
+    })?;
     on("2x3", &[], || {
         programs.run("tests/e2e", "transcripts", TWO_BY_THREE)?;
         programs.run("tests/e2e", "clients", TWO_BY_THREE)
@@ -56,16 +59,26 @@ struct Setting {
     replication: &'static str,
     /// The store of the service.
     store: &'static str,
+    /// Which tests, by a part of their names; all, if empty.
+    tests: &'static str,
 }
 
 const ONE: Setting = Setting {
     replication: "{ dc1 = 1 }",
     store: "embedded",
+    tests: "",
+};
+
+/// With logins and certificates.
+const SECURED: Setting = Setting {
+    tests: "secured",
+    ..ONE
 };
 
 const TWO_BY_THREE: Setting = Setting {
     replication: "{ dc1 = 3, dc2 = 3 }",
     store: "cassandra",
+    tests: "",
 };
 
 /// The test programs of the workspace. They are built as one, since a part of the workspace would
@@ -98,12 +111,18 @@ impl Programs {
         let found = self.built.iter().find(is_wanted);
         let program = found.and_then(|built| built["executable"].as_str());
         let program = program.with_context(|| format!("{target} was not built"))?;
+        let certificates = format!("target/cassandra/net-{NET}/encryption");
+        let certificates = root().join(certificates);
         let mut tests = Command::new(program);
         tests
             .current_dir(folder)
             .env("CASSMAIL_CASSANDRA", format!("127.0.{NET}.1:9042"))
             .env("CASSMAIL_CASSANDRA_REPLICATION", setting.replication)
-            .env("CASSMAIL_STORE", setting.store);
+            .env("CASSMAIL_STORE", setting.store)
+            .env("CASSMAIL_CASSANDRA_CERTIFICATES", certificates);
+        if !setting.tests.is_empty() {
+            tests.arg(setting.tests);
+        }
         run_command(tests)
     }
 }

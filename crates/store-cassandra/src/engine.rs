@@ -505,8 +505,24 @@ pub(crate) async fn connect(options: &Options) -> Result<Session, OpenError> {
     builder.build().await.map_err(|error| OpenError::Connect {
         contact_points: options.contact_points.join(", "),
         // Its text has its causes, so they are not shown again.
-        source: error.to_string().into(),
+        source: explained(&error.to_string(), options).into(),
     })
+}
+
+/// What the driver says, in one line, with what it cannot know: a node that misses something just
+/// ends the connection.
+fn explained(error: &str, options: &Options) -> String {
+    let lines: Vec<&str> = error.lines().map(str::trim).collect();
+    let error = lines.join(" ");
+    let is_silent = error.contains("Connection broken");
+    let hint = match &options.encryption {
+        None if is_silent => "; nodes that want encryption need ca_certificate",
+        Some(encryption) if is_silent && !encryption.shows_certificate => {
+            "; nodes that want a certificate (require_client_auth) need certificate and key"
+        }
+        _ => "",
+    };
+    error + hint
 }
 
 /// All at once: each is prepared on every node, and there are some fifty.

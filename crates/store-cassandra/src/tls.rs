@@ -13,6 +13,8 @@ use rustls::{ClientConfig, RootCertStore};
 #[derive(Clone)]
 pub struct Encryption {
     pub(crate) config: Arc<ClientConfig>,
+    /// Whether nodes that ask for one get a certificate.
+    pub(crate) shows_certificate: bool,
 }
 
 /// Files in PEM form.
@@ -67,6 +69,7 @@ impl Encryption {
         };
         Ok(Self {
             config: Arc::new(config),
+            shows_certificate: files.own.is_some(),
         })
     }
 }

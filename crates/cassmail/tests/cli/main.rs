@@ -5,6 +5,7 @@ mod copy;
 mod directory;
 mod import;
 mod run;
+mod secured;
 mod serve;
 mod store;
 mod usage;
