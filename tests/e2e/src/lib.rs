@@ -37,4 +37,4 @@ pub use pop3::Maildrop;
 pub use process::{Ended, Process, installed, run};
 pub use server::{ACCOUNTS, Options, PASSWORD, Port, Server};
 pub use smtp::{Conversation, stuffed};
-pub use wire::Wire;
+pub use wire::{Wire, credulous};

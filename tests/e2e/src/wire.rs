@@ -45,13 +45,7 @@ impl Wire {
         let Self::Clear(mut stream) = self else {
             return Err(Error::other("TLS is active already"));
         };
-        let provider = Arc::new(ring::default_provider());
-        let config = ClientConfig::builder_with_provider(Arc::clone(&provider))
-            .with_safe_default_protocol_versions()
-            .map_err(Error::other)?
-            .dangerous()
-            .with_custom_certificate_verifier(Arc::new(Credulous(provider)))
-            .with_no_client_auth();
+        let config = credulous()?;
         let name = ServerName::try_from("localhost").map_err(Error::other)?;
         let mut connection = ClientConnection::new(Arc::new(config), name).map_err(Error::other)?;
         while connection.is_handshaking() {
@@ -75,6 +69,22 @@ impl Wire {
             }
         }
     }
+}
+
+/// TLS of a client that takes any certificate.
+///
+/// # Errors
+///
+/// When the library has no versions for its suites.
+pub fn credulous() -> Result<ClientConfig> {
+    let provider = Arc::new(ring::default_provider());
+    let config = ClientConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()
+        .map_err(Error::other)?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(Credulous(provider)))
+        .with_no_client_auth();
+    Ok(config)
 }
 
 impl Read for Wire {

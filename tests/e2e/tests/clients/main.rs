@@ -8,6 +8,7 @@ mod commands;
 mod crash;
 mod door;
 mod fetchers;
+mod hellos;
 mod limits;
 mod maildrop;
 mod refusals;
