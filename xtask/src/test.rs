@@ -12,7 +12,19 @@ pub(crate) fn run(arguments: &[&str]) -> Result<()> {
     words.extend(arguments);
     let tested = run_cargo(&words);
     setup::remind();
-    tested
+    tested?;
+    if arguments.is_empty() {
+        in_memory()?;
+    }
+    Ok(())
+}
+
+/// The transcripts once more, with the store that keeps nothing. With the embedded one they are
+/// among all tests, with Cassandra among the tests on clusters.
+fn in_memory() -> Result<()> {
+    let mut command = cargo(&["test", "--workspace", "--test", "transcripts"]);
+    command.env("CASSMAIL_STORE", "memory");
+    run_command(command)
 }
 
 /// Runs the transcripts in the mode that rewrites their `S:` lines.

@@ -27,7 +27,8 @@
 //! input in one piece, byte by byte, and cut in two at every byte; `@` lines are waited for. What
 //! the session asks and sends must be the same in all runs.
 //!
-//! Files without `!:`, `@ wait` and `@ stop` run against a real socket as well, see [`run_live`].
+//! Files without `!:`, `@ wait` and `@ stop` run against a real socket as well, as written and
+//! octet by octet, see [`run_live`].
 //!
 //! Absent on purpose: anything that is shipped; this crate is for tests.
 //!
@@ -47,7 +48,7 @@ mod transcript;
 pub use bless::bless;
 pub use failure::Failure;
 pub use folder::{check, check_folder, transcripts_in};
-pub use live::{Connection, Live, run_live};
+pub use live::{Connection, Live, Pace, run_live, run_live_at};
 pub use pattern::Pattern;
 pub use perform::Scripted;
 pub use transcript::{ParseError, Transcript};

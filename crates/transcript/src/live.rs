@@ -61,7 +61,30 @@ impl Connection for TcpStream {
     }
 }
 
-/// Runs a transcript that [is live](Transcript::is_live) against a server.
+/// In which pieces the client's octets are sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pace {
+    /// Lines that follow one another together, as they are written.
+    AsWritten,
+    /// Octet by octet, up to where TLS starts; what is very long in small pieces.
+    Octets,
+}
+
+impl Pace {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::AsWritten, Self::Octets];
+
+    fn pieces(self, bytes: &[u8]) -> std::slice::Chunks<'_, u8> {
+        const LONG: usize = 16 * 1024;
+        bytes.chunks(match self {
+            Self::AsWritten => bytes.len().max(1),
+            Self::Octets if bytes.len() > LONG => 251,
+            Self::Octets => 1,
+        })
+    }
+}
+
+/// Runs a transcript that [is live](Transcript::is_live) against a server, as it is written.
 ///
 /// # Errors
 /// What differed, or that the connection broke or the server was silent for too long.
@@ -69,8 +92,21 @@ pub fn run_live(
     transcript: &Transcript,
     server: &mut dyn Live,
 ) -> std::result::Result<(), Box<Failure>> {
+    run_live_at(Pace::AsWritten, transcript, server)
+}
+
+/// The same at another pace.
+///
+/// # Errors
+/// As above.
+pub fn run_live_at(
+    pace: Pace,
+    transcript: &Transcript,
+    server: &mut dyn Live,
+) -> std::result::Result<(), Box<Failure>> {
     let mut call = Call {
         transcript,
+        pace,
         line: 0,
         log: Vec::new(),
         reader: None,
@@ -83,11 +119,18 @@ pub fn run_live(
         Ok(connection) => call.reader = Some(BufReader::new(connection)),
         Err(error) => return call.fail(&format!("failed to connect: {error}")),
     }
-    for stage in stages(transcript, Cut::AsWritten) {
+    let mut stages = stages(transcript, Cut::AsWritten).into_iter().peekable();
+    while let Some(stage) = stages.next() {
         if let Some(act) = stage.act {
             call.act(act)?;
         }
-        call.say(&stage.input);
+        // What is behind STARTTLS has to come with it, or it is a bad handshake.
+        let next = stages.peek().and_then(|next| next.act);
+        let before_tls = next.is_some_and(|act| matches!(act.item, Item::Tls));
+        call.say(
+            &stage.input,
+            if before_tls { Pace::AsWritten } else { pace },
+        );
         for entry in stage.clients {
             call.log.push(entry.text.clone());
         }
@@ -100,6 +143,7 @@ pub fn run_live(
 
 struct Call<'a> {
     transcript: &'a Transcript,
+    pace: Pace,
     line: usize,
     log: Vec<String>,
     reader: Option<BufReader<Box<dyn Connection>>>,
@@ -162,12 +206,15 @@ impl Call<'_> {
     }
 
     /// Writes; a server that has closed already is found out when it is listened to.
-    fn say(&mut self, bytes: &[u8]) {
+    fn say(&mut self, bytes: &[u8], pace: Pace) {
         if let Some(reader) = &mut self.reader {
             let connection = reader.get_mut();
-            let _ = connection
-                .write_all(bytes)
-                .and_then(|()| connection.flush());
+            for piece in pace.pieces(bytes) {
+                let written = connection.write_all(piece);
+                if written.and_then(|()| connection.flush()).is_err() {
+                    break;
+                }
+            }
         }
     }
 
@@ -225,7 +272,11 @@ impl Call<'_> {
     fn fail(&self, what: &str) -> Called {
         Err(Box::new(Failure {
             place: format!("{}:{}", self.transcript.path().display(), self.line),
-            run: "against a server".to_owned(),
+            run: match self.pace {
+                Pace::AsWritten => "against a server",
+                Pace::Octets => "against a server, octet by octet",
+            }
+            .to_owned(),
             what: what.to_owned(),
             before: self.log.iter().rev().take(12).rev().cloned().collect(),
         }))

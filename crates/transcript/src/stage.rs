@@ -84,7 +84,7 @@ impl Stage<'_> {
 /// The runs that a transcript has to pass: all cuts where they are few, else those near the ends of
 /// lines and of client entries.
 pub(crate) fn cuts(transcript: &Transcript) -> Vec<Cut> {
-    const FEW: usize = 3000;
+    const FEW: usize = 6000;
     const MOST: usize = 600;
     let mut input = Vec::new();
     let mut borders = Vec::new();

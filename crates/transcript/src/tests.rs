@@ -215,7 +215,7 @@ fn a_live_server_is_held_to_the_same_lines() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let mut server = listener.local_addr().unwrap();
     let thread = std::thread::spawn(move || {
-        for _ in 0..2 {
+        for _ in 0..3 {
             let (mut stream, _) = listener.accept().unwrap();
             stream.write_all(b"220 parrot\r\n").unwrap();
             let mut heard = [0; 3];
@@ -225,6 +225,7 @@ fn a_live_server_is_held_to_the_same_lines() {
     });
     let good = transcript("# x\n?! b\nS: 220 *\nC: a\n?: a\nS~ done\nN: c\n@ closed\n");
     run_live(&good, &mut server).unwrap_or_else(|failure| panic!("{failure}"));
+    run_live_at(Pace::Octets, &good, &mut server).unwrap_or_else(|failure| panic!("{failure}"));
     let bad = transcript("# x\nS: 220 *\nC: a\nS: 250 b\n");
     let told = run_live(&bad, &mut server).unwrap_err().to_string();
     assert!(told.starts_with("parrot.txt:4"), "{told}");

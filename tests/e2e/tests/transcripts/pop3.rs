@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::io::Result;
 
 use cassmail_e2e::{Configuration, Conversation, Maildrop, Port, Server, Wire, delivery, stuffed};
-use cassmail_transcript::{Connection, Live, run_live};
+use cassmail_transcript::{Connection, Live, Pace, run_live_at};
 
 use crate::world::{Place, Plan, call};
 
@@ -26,7 +26,10 @@ fn pop3_conversations_hold_over_real_sockets() {
         let server = Server::configured(configuration);
         settle(&server);
         let mut bob = Lens::default();
-        for (transcript, port) in transcripts {
+        let runs = Pace::ALL
+            .into_iter()
+            .flat_map(|pace| transcripts.iter().map(move |t| (pace, t)));
+        for (pace, (transcript, port)) in runs {
             if configuration.certificate {
                 bob.renew(&server);
             }
@@ -35,13 +38,13 @@ fn pop3_conversations_hold_over_real_sockets() {
                 port: *port,
                 bob: &bob,
             };
-            failures.extend(run_live(transcript, &mut line).err());
+            failures.extend(run_live_at(pace, transcript, &mut line).err());
         }
     }
     plan.tell();
     let failures: Vec<String> = failures.iter().map(ToString::to_string).collect();
     assert!(failures.is_empty(), "{}", failures.join("\n"));
-    assert!(plan.count() >= 60, "only {}", plan.count());
+    assert!(plan.count() >= 80, "only {}", plan.count());
 }
 
 fn place(settings: &[String]) -> std::result::Result<Place, String> {

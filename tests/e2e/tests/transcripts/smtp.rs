@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use cassmail_e2e::{Configuration, Maildrop, Port, Server, Wire, delivery};
-use cassmail_transcript::{Transcript, run_live};
+use cassmail_transcript::{Pace, Transcript, run_live_at};
 
 use crate::world::{Line, Place, Plan};
 
@@ -21,12 +21,16 @@ fn smtp_conversations_hold_over_real_sockets() {
             &server,
             transcripts.iter().map(|(transcript, _)| transcript),
         );
-        let run = |(transcript, port): &(Transcript, Port)| run(&server, transcript, *port).err();
-        failures.extend(transcripts.iter().filter_map(run));
+        for pace in Pace::ALL {
+            let run = |(transcript, port): &(Transcript, Port)| {
+                run(&server, pace, transcript, *port).err()
+            };
+            failures.extend(transcripts.iter().filter_map(run));
+        }
     }
     plan.tell();
     assert!(failures.is_empty(), "{}", failures.join("\n"));
-    assert!(plan.count() >= 110, "only {}", plan.count());
+    assert!(plan.count() >= 140, "only {}", plan.count());
 }
 
 fn place(settings: &[String]) -> Result<Place, String> {
@@ -90,8 +94,8 @@ fn members(input: &str) -> BTreeSet<String> {
         .collect()
 }
 
-fn run(server: &Server, transcript: &Transcript, port: Port) -> Result<(), String> {
-    let run = run_live(transcript, &mut Line { server, port });
+fn run(server: &Server, pace: Pace, transcript: &Transcript, port: Port) -> Result<(), String> {
+    let run = run_live_at(pace, transcript, &mut Line { server, port });
     let stored: Vec<Vec<u8>> = ["bob", "carol"]
         .into_iter()
         .flat_map(|account| collect(server, account))
