@@ -128,7 +128,8 @@ fn check_dot_string(text: &str) -> Result<(), AddressError> {
     }
 }
 
-/// `atext` of RFC 5322 3.2.3, extended by RFC 6531 3.3 to all that is not ASCII.
+/// `atext` of RFC 5322 3.2.3, outside the quoted strings of RFC 5322 3.2.4, extended by RFC 6531
+/// 3.3 to all that is not ASCII.
 fn is_atom_character(c: char) -> bool {
     c.is_ascii_alphanumeric()
         || "!#$%&'*+-/=?^_`{|}~".contains(c)
@@ -253,6 +254,7 @@ mod tests {
         }
     }
 
+    /// RFC 5322 3.2.3, 3.2.4.
     #[test]
     fn malformed_addresses_are_refused() {
         for text in [

@@ -129,6 +129,7 @@ mod tests {
         assert_eq!(upper, lower);
     }
 
+    /// RFC 5321 4.5.3.1.2.
     #[test]
     fn malformed_names_are_refused_with_their_reason() {
         for (text, error) in [

@@ -137,6 +137,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Link<IO> {
     }
 
     /// Says that nothing more will come.
+    /// Under TLS this says that the end is meant (RFC 8314 3.4).
     pub(crate) fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match &mut self.transport {
             Transport::Clear(io) => Pin::new(io).poll_shutdown(cx),

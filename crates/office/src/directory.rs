@@ -1,4 +1,5 @@
-//! Who receives here: from an address as it was named to the accounts that get the mail.
+//! Who receives here: from an address as it was named to the accounts that get the mail (aliases:
+//! RFC 5321 3.9.1).
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -44,7 +45,7 @@ pub enum Resolution {
     Disabled,
 }
 
-/// Names that every domain has (RFC 5321 4.5.1, RFC 2142).
+/// Names that every domain has (RFC 5321 4.5.1, RFC 6409 6.4, RFC 2142).
 const ROLES: [&str; 2] = ["postmaster", "abuse"];
 
 /// An alias that leads to aliases that lead to aliases: deeper than this is a mistake.

@@ -58,7 +58,7 @@ impl HeaderScan {
     }
 
     /// Looks at the line that just ended; says whether it ended the header (RFC 5322 2.1: only an
-    /// empty line does).
+    /// empty line does). A line that continues a field is no field (RFC 5322 2.2.3).
     fn line_ended(&mut self) -> bool {
         let line = std::mem::take(&mut self.line);
         let ends = line == b"\r" || line.is_empty();

@@ -217,8 +217,8 @@ impl IntakeDesk {
         Ok(())
     }
 
-    /// Who logged in sends in the name of addresses that lead to the own account (RFC 6409 6.1), or
-    /// in nobody's, as reports do.
+    /// Who logged in sends in the name of addresses that lead to the own account (RFC 6409 4.2,
+    /// 6.1), or in nobody's, as reports do.
     async fn may_send_as(&mut self, sender: &Sender) -> Result<bool, SenderRefusal> {
         use cassmail_mail::ReversePath;
         let (Some(user), ReversePath::Mailbox(address)) = (&sender.user, &sender.reverse_path)

@@ -1,4 +1,5 @@
-//! What submission adds to a message that lacks it (RFC 6409 8): `Message-ID`, `Date`, `From`.
+//! What submission adds to a message that lacks it (RFC 6409 8): `Message-ID` (RFC 6409 8.3, RFC
+//! 5322 3.6.4), `Date` (RFC 6409 8.2, RFC 5322 3.6), `From`. Nothing else is mended (RFC 5321 6.4).
 
 use bytes::Bytes;
 use cassmail_mail::{Address, MessageId, UnixTime};

@@ -1,4 +1,5 @@
-//! The fields that this hop writes in front of a message (RFC 5321 4.4).
+//! The fields that this hop writes in front of a message (RFC 5321 4.4, RFC 5322 3.6.7). They tell
+//! the address of the client and no more of its network (RFC 5321 7.6).
 
 use std::fmt::Write as _;
 use std::net::IpAddr;
@@ -46,6 +47,7 @@ impl Trace<'_> {
             self.hostname
         );
         let _ = write!(fields, " with {}", self.hop.with);
+        // RFC 8314 4.3.
         if let Some(tls) = &self.hop.tls {
             let _ = write!(fields, "\r\n\t({} {})", tls.version, tls.cipher);
         }
@@ -90,6 +92,7 @@ mod tests {
         assert_eq!(date(time), "Tue, 14 Nov 2023 22:13:20 +0000");
     }
 
+    /// RFC 5322 3.6.7, RFC 5321 7.6.
     #[test]
     fn the_fields_name_the_hop() {
         let received_at = UnixTime::from_micros(1_700_000_000_000_000);

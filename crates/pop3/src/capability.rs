@@ -25,7 +25,7 @@ pub(crate) enum Capability<'a> {
     Pipelining,
     /// RFC 2449 6.4.
     RespCodes,
-    /// RFC 3206 4.
+    /// RFC 3206 6.
     AuthRespCode,
     /// RFC 2449 6.9.
     Implementation(&'a str),

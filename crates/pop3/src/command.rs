@@ -76,7 +76,7 @@ impl Command {
     /// Parses a line without its end.
     ///
     /// ```text
-    /// command = keyword [SP arguments]        RFC 1939 3; the keyword in any case
+    /// command = keyword [SP arguments]        RFC 1939 3, RFC 2449 3; the keyword in any case
     /// ```
     pub(crate) fn parse(line: &[u8]) -> Result<Self, Misuse> {
         if line.iter().any(u8::is_ascii_control) {
@@ -181,7 +181,7 @@ fn bare(arguments: Option<&[u8]>, command: Command) -> Result<Command, Misuse> {
 }
 
 /// ```text
-/// auth-command = "AUTH" SP sasl-mech [SP initial-response]        RFC 5034 4
+/// auth-command = "AUTH" SP sasl-mech [SP initial-response]        RFC 5034 4, 5
 /// ```
 ///
 /// AUTH alone is of no RFC: it lists the mechanisms for Outlook and others that follow its draft.

@@ -17,7 +17,7 @@ pub(crate) struct Listing {
 /// What stands behind the number of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Column {
-    /// LIST.
+    /// LIST: octets as they are sent, with CRLF (RFC 1939 11).
     Size,
     /// UIDL.
     UniqueId,

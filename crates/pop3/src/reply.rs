@@ -35,14 +35,14 @@ enum Status {
     Challenge,
 }
 
-/// Why something was refused, for programs (RFC 2449 8, RFC 3206).
+/// Why something was refused, for programs (RFC 2449 8).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum ResponseCode {
-    /// `IN-USE`: another session has the maildrop.
+    /// `IN-USE`: another session has the maildrop (RFC 2449 8.1.2).
     InUse,
-    /// `AUTH`: the credentials are wrong; ask the user.
+    /// `AUTH`: the credentials are wrong; ask the user (RFC 3206 5).
     Auth,
-    /// `SYS/TEMP`: our fault, which will pass; do not ask the user.
+    /// `SYS/TEMP`: our fault, which will pass; do not ask the user (RFC 3206 4).
     SysTemp,
     /// `SYS/PERM`: our fault, which needs an operator.
     SysPerm,
@@ -89,12 +89,13 @@ impl Reply {
 
 /// Of AUTHORIZATION.
 impl Reply {
-    /// The same for all names, so that it tells nothing.
+    /// The same for all names, so that it tells nothing (RFC 1939 13).
     pub(crate) fn name_noted() -> Self {
         Self::ok("send PASS")
     }
 
-    /// No response code: the credentials are not wrong, and nobody should be asked for others.
+    /// RFC 2595 2.2, 2.3. No response code: the credentials are not wrong, and nobody should be
+    /// asked for others.
     pub(crate) fn tls_needed(tls: TlsOffer) -> Self {
         match tls {
             TlsOffer::Offered => Self::err("TLS is needed to log in, send STLS first"),

@@ -1,4 +1,7 @@
 //! What EHLO announces. What is announced works to the end.
+//!
+//! Each extension names its keyword in its framework: RFC 1870 3, RFC 2034 3, RFC 3030 2, RFC 3207
+//! 2 and 3, RFC 4954 3, RFC 6152 2 and 3, RFC 6531 3.1, 3.2 and 3.6; PIPELINING is RFC 2920 3.2.
 
 use cassmail_wire::sasl::Mechanism;
 

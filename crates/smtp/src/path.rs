@@ -7,8 +7,8 @@
 //! A-d-l        = At-domain *( "," At-domain )
 //! ```
 //!
-//! RFC 5321 4.1.2 and 4.1.1.3. One thing is taken that the grammar does not have: spaces between
-//! the colon and the path, which many devices and scripts send.
+//! RFC 5321 4.1.2 and 4.1.1.3; RFC 6409 5.1. One thing is taken that the grammar does not have:
+//! spaces between the colon and the path, which many devices and scripts send.
 
 use cassmail_mail::{Address, Domain, ReversePath};
 
@@ -19,7 +19,8 @@ use crate::server::Recipient;
 #[error("a path is an address in angle brackets")]
 pub struct PathError;
 
-/// Parses what follows `MAIL FROM:`; gives the path and the parameters behind it.
+/// Parses what follows `MAIL FROM:`; gives the path and the parameters behind it. The path of
+/// reports is null (RFC 5321 4.5.5).
 ///
 /// # Errors
 /// The text does not begin with a reverse path.
@@ -77,7 +78,8 @@ fn closing_bracket(path: &str) -> Option<usize> {
 }
 
 /// A mailbox, with or without the source route of former times in front, which is checked and
-/// ignored (RFC 5321 4.1.1.3, appendix C): to follow it would be relaying by order of a stranger.
+/// ignored (RFC 5321 3.6.1, 4.1.1.3, appendix C): to follow it would be relaying by order of a
+/// stranger.
 fn mailbox(inner: &str) -> Result<Address, PathError> {
     let address = match inner.strip_prefix('@') {
         Some(_) => {

@@ -1,4 +1,4 @@
-//! Everything the server ever says.
+//! Everything the server ever says (RFC 5321 2.3.7).
 //!
 //! Constructors are named after the event; there is no other way to make a reply. The class is
 //! chosen once, and the first digits of both numbers, that of RFC 5321 4.2 and that of RFC 3463,
@@ -38,7 +38,8 @@ impl Class {
     }
 }
 
-/// A text that can be put into a reply: printable ASCII, and never anything that a client sent.
+/// A text that can be put into a reply: printable ASCII, also after SMTPUTF8 (RFC 6531 3.7.4), and
+/// never anything that a client sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WireText(Cow<'static, str>);
 
@@ -68,6 +69,8 @@ fn is_printable(byte: u8) -> bool {
 }
 
 /// The subject and the detail of an enhanced status code (RFC 3463 2); its class is the reply's.
+/// Subjects: address (RFC 3463 3.2), mailbox (3.3), system (RFC 3463 3.4), network (RFC 3463 3.5),
+/// protocol (RFC 3463 3.6), content (RFC 3463 3.7), security (RFC 3463 3.8).
 type Status = (u8, u8);
 
 /// One reply, of one or more lines.
@@ -199,6 +202,7 @@ impl Reply {
 
 /// The session goes on, 2yz and 3yz.
 impl Reply {
+    /// RFC 5321 3.1; no version is told (RFC 5321 7.5).
     pub(crate) fn greeting(hostname: &Domain) -> Self {
         Self::new(Class::Done, 20, None, "").with_text(format!("{hostname} ESMTP cassmail"))
     }
@@ -269,6 +273,7 @@ impl Reply {
         Self::try_later(21, (4, 2), "too long without a word, closing")
     }
 
+    /// RFC 5321 3.8.
     pub(crate) fn stopping() -> Self {
         Self::try_later(21, (3, 2), "the server is stopping, closing")
     }
@@ -289,6 +294,7 @@ impl Reply {
         Self::try_later(51, (3, 0), "a fault of ours, try again later")
     }
 
+    /// RFC 5321 4.5.3.1.9.
     pub(crate) fn full() -> Self {
         Self::try_later(52, (3, 1), "no room for messages, try again later")
     }
@@ -348,6 +354,7 @@ impl Reply {
         Self::never(1, (5, 4), "a parameter is malformed or there twice")
     }
 
+    /// RFC 5321 4.1.1.11.
     pub(crate) fn unknown_parameter() -> Self {
         Self::never(55, (5, 4), "no such parameter")
     }
@@ -356,6 +363,7 @@ impl Reply {
         Self::never(1, (5, 4), "say BDAT octets or BDAT octets LAST, closing")
     }
 
+    /// 502 for what is known and absent (RFC 5321 4.2.4).
     pub(crate) fn not_offered() -> Self {
         Self::never(2, (5, 1), "not offered here")
     }
@@ -393,7 +401,7 @@ impl Reply {
     }
 }
 
-/// Logins, 5yz.
+/// Logins, 5yz (RFC 4954 6).
 impl Reply {
     pub(crate) fn tls_first() -> Self {
         Self::never(30, (7, 0), "say STARTTLS first")
@@ -426,6 +434,7 @@ impl Reply {
 
 /// Senders, recipients and messages that are refused, 5yz.
 impl Reply {
+    /// RFC 6409 3.2, 4.1.
     pub(crate) fn not_your_address() -> Self {
         Self::never(53, (7, 1), "this sender is not yours")
     }
@@ -438,6 +447,7 @@ impl Reply {
         Self::never(50, (7, 1), "no mail for this domain here")
     }
 
+    /// RFC 3463 3.3.
     pub(crate) fn disabled_recipient() -> Self {
         Self::never(50, (2, 1), "this mailbox is out of service")
     }
@@ -476,6 +486,7 @@ mod tests {
         String::from_utf8(output).unwrap()
     }
 
+    /// RFC 2034 4.
     #[test]
     fn both_numbers_have_the_class() {
         assert_eq!(

@@ -30,7 +30,7 @@ events! {
     SMTP_SESSION_CLOSED = "smtp.session.closed";
     /// One line per accepted message: envelope, size, id.
     SMTP_MESSAGE_STORED = "smtp.message.stored";
-    /// One line per refusal: client, envelope, rule, reply.
+    /// One line per refusal: client, envelope, rule, reply (RFC 6409 5.2).
     SMTP_REFUSED = "smtp.refused";
     /// One line per POP3 session, at its end.
     POP3_SESSION_CLOSED = "pop3.session.closed";

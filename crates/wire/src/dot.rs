@@ -30,7 +30,7 @@ pub enum TextStep {
 }
 
 /// Takes the dots out of a message (RFC 5321 4.5.2), finds its end and checks its line ends; the
-/// input may be cut anywhere.
+/// input may be cut anywhere, and lines may have any length (RFC 5321 4.5.3.1.6).
 ///
 /// # Smuggling
 ///

@@ -1,4 +1,4 @@
-//! The server's side of SASL (RFC 4422), shared by SMTP (RFC 4954) and POP3 (RFC 5034).
+//! The server's side of SASL (RFC 4422 3), shared by SMTP (RFC 4954) and POP3 (RFC 5034).
 //!
 //! An exchange is a small machine of its own: responses go in, challenges or the client's claim
 //! come out. Whether the claim is true is a question for the desk.
@@ -7,7 +7,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use cassmail_mail::Secret;
 
-/// The mechanisms that are spoken.
+/// The mechanisms that are spoken (RFC 4422 3.1, 3.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Mechanism {
     /// RFC 4616.
@@ -36,7 +36,7 @@ impl Mechanism {
     }
 }
 
-/// Who a client claims to be. The password does not print.
+/// Who a client claims to be (RFC 4422 2, 3.4.1). The password does not print.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Claim {
     /// The user's name as it was given.
@@ -45,12 +45,12 @@ pub struct Claim {
     pub password: Secret,
 }
 
-/// What a line of the client says within an exchange.
+/// What a line of the client says within an exchange (RFC 4422 3.4).
 #[derive(Debug, PartialEq, Eq)]
 pub enum Response {
     /// Decoded bytes; empty for `=` in an initial response (RFC 4954 4).
     Data(Vec<u8>),
-    /// `*`: the client gives up.
+    /// `*`: the client gives up (RFC 4422 3.5).
     Cancelled,
     /// Not base64.
     Malformed,
@@ -98,7 +98,7 @@ pub enum Exchange {
 }
 
 impl Exchange {
-    /// Begins an exchange that got no initial response.
+    /// Begins an exchange that got no initial response (RFC 4422 3.3).
     pub fn begin(mechanism: Mechanism) -> (Self, SaslStep) {
         match mechanism {
             Mechanism::Plain => (Self::Plain, SaslStep::Challenge(Vec::new())),

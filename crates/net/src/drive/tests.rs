@@ -325,6 +325,7 @@ async fn what_stands_behind_starttls_in_clear_is_never_obeyed() {
     assert_eq!(scene.desk.diary.entries(), ["closed quit"]);
 }
 
+/// RFC 8314 3.4: without an orderly end the client would take the replies for cut.
 #[tokio::test]
 async fn a_batch_under_tls_is_answered_whole() {
     let pem = pem();

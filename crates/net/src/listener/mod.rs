@@ -51,6 +51,6 @@ pub enum TlsUse {
     Never,
     /// From when the session asks for it (RFC 3207, RFC 2595).
     OnRequest(TlsService),
-    /// From the first octet (RFC 8314).
+    /// From the first octet (RFC 8314 3.1, 3.3).
     FromTheStart(TlsService),
 }

@@ -218,6 +218,7 @@ async fn a_source_over_its_limit_is_turned_away_with_a_word() {
     assert_eq!(rest(&mut first).await, "bye\r\n");
 }
 
+/// RFC 9325 3.4.
 #[tokio::test]
 async fn tls_from_the_start_resumes_sessions_and_follows_the_certificate() {
     let (old, new) = (pem(), pem());
@@ -262,6 +263,7 @@ async fn tls_from_the_start_resumes_sessions_and_follows_the_certificate() {
     assert_eq!(scene.counts.count(|event| *event == started), 3);
 }
 
+/// RFC 7301 3.1, 3.2, RFC 9325 3.8.
 #[tokio::test]
 async fn clients_of_another_protocol_or_without_tls_are_not_served() {
     let pem = pem();

@@ -15,7 +15,10 @@ use tokio_rustls::TlsAcceptor;
 
 pub use certificates::{CertificateFiles, Certificates, Expiry, TlsError};
 
-/// TLS as one listener speaks it: 1.2 and 1.3 (RFC 8996, RFC 8997), sessions resumed by tickets.
+/// TLS as one listener speaks it: 1.2 and 1.3 (RFC 8996 4 and 5, RFC 9325 3.1), sessions resumed by
+/// tickets (RFC 9325 3.4). The library has neither compression nor renegotiation nor suites without
+/// forward secrecy and AEAD (RFC 9325 3.3, 3.5, 4.1, 4.2, 4.3), and early data is off (RFC 9325
+/// 3.10).
 #[derive(Clone)]
 pub struct TlsService {
     acceptor: TlsAcceptor,
@@ -23,7 +26,8 @@ pub struct TlsService {
 
 impl TlsService {
     /// Speaks TLS with these certificates, also after they are reloaded. With `alpn` a client that
-    /// offers protocols (RFC 7301) has to offer one of these; one that offers none is served.
+    /// offers protocols (RFC 7301 3.1) has to offer one of these (RFC 7301 3.2, RFC 9325 3.8); one
+    /// that offers none is served.
     pub fn new(certificates: &Certificates, alpn: &[&str]) -> Result<Self, TlsError> {
         let provider = Arc::new(ring::default_provider());
         let mut config = ServerConfig::builder_with_provider(provider)

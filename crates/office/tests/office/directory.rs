@@ -99,6 +99,7 @@ async fn a_domain_whose_postmaster_is_nobody_is_told() {
     ));
 }
 
+/// RFC 5321 3.9.1.
 #[tokio::test]
 async fn aliases_lead_to_accounts_each_once_and_circles_end() {
     let house = House::build().await;

@@ -36,6 +36,7 @@ async fn a_message_is_listed_for_its_recipient_with_its_trace_in_front() {
     assert!(answers.contains(id), "the id is in the 250 too");
 }
 
+/// RFC 5321 7.2: nobody learns who else got it.
 #[tokio::test]
 async fn everybody_gets_one_copy_named_as_the_first_address_that_led_there() {
     let house = House::build().await;

@@ -12,6 +12,7 @@ async fn submit(house: &House, from: &str, message: &str) -> String {
     house.submission(input.as_bytes()).await
 }
 
+/// RFC 6409 8.2, 8.3.
 #[tokio::test]
 async fn what_is_missing_is_added_once_below_the_trace() {
     let house = House::build().await;
@@ -19,6 +20,11 @@ async fn what_is_missing_is_added_once_below_the_trace() {
     assert!(answers.contains("\r\n250 2.0.0 stored as "), "{answers}");
     let [message] = <[String; 1]>::try_from(house.maildrop("carol@here.example").await).unwrap();
     assert!(message.contains(" with ESMTPSA\r\n"), "{message}");
+    // RFC 8314 4.3.
+    assert!(
+        message.contains(" TLS_AES_256_GCM_SHA384)\r\n"),
+        "{message}"
+    );
     let own = &message[message.find("Message-ID: <").unwrap()..];
     let (_, own) = own.split_once("\r\n").unwrap();
     assert_eq!(
@@ -57,6 +63,7 @@ async fn nobody_sends_in_another_name() {
     }
 }
 
+/// RFC 6409 4.2: only known addresses are taken, and these are whole.
 #[tokio::test]
 async fn mail_for_other_servers_is_refused() {
     let house = House::build().await;

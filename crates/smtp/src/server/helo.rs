@@ -11,7 +11,8 @@ use super::Helo;
 const LONGEST: usize = 255;
 
 impl Helo {
-    /// Takes the argument of EHLO or HELO, whatever it is.
+    /// Takes the argument of EHLO or HELO, whatever it is; it is no place for UTF-8 (RFC 6531
+    /// 3.7.1).
     pub fn new(name: &str) -> Self {
         match name.parse::<Domain>() {
             Ok(domain) if domain.is_literal() => literal(&domain),
@@ -30,10 +31,11 @@ fn literal(domain: &Domain) -> Helo {
     }
 }
 
-/// Replaces what could end or nest something in a header field.
+/// Replaces what could end or nest something in a header field, and brackets, in which only the
+/// address that we know stands.
 fn harmless(name: &str) -> String {
     let safe = |c: char| match c {
-        '(' | ')' | '<' | '>' | '"' | '\\' | ';' | ',' | '@' => '?',
+        '(' | ')' | '<' | '>' | '[' | ']' | '"' | '\\' | ';' | ',' | '@' => '?',
         '!'..='~' => c,
         _ => '?',
     };
@@ -64,6 +66,7 @@ mod tests {
             ("my computer (old)", "my?computer??old?"),
             ("b\u{fc}ro", "b?ro"),
             ("a\r\nX: y", "a??X:?y"),
+            ("x ([198.51.100.7])", "x???198.51.100.7??"),
         ] {
             assert_eq!(Helo::new(name).to_string(), written);
         }

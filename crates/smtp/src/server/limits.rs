@@ -52,7 +52,7 @@ impl Options {
 pub enum Role {
     /// Mail from other servers (RFC 5321).
     Mx,
-    /// Mail from users (RFC 6409): nothing is taken before a login.
+    /// Mail from users (RFC 6409 3.1, 3.3): nothing is taken before a login.
     Submission,
 }
 
@@ -79,21 +79,23 @@ pub enum AuthOffer {
 /// How much a session takes. Each limit has its reply; where an RFC has a minimum, it is named.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
-    /// Octets of a message: 552 5.3.4. At least 64 KiB (RFC 5321 4.5.3.1.7).
+    /// Octets of a message, without stuffed dots (RFC 1870 5): 552 5.3.4. At least 64 KiB (RFC 5321
+    /// 4.5.3.1.7).
     pub message_octets: u64,
     /// How far a message may go on behind `message_octets`, thrown away, before the connection is
     /// closed.
     pub overrun_octets: u64,
-    /// Accepted recipients of a message: 452 4.5.3. At least 100 (RFC 5321 4.5.3.1.8).
+    /// Accepted recipients of a message: 452 4.5.3 (RFC 5321 4.5.3.1.10). At least 100 (RFC 5321
+    /// 4.5.3.1.8).
     pub recipients: usize,
     /// Octets of a command line without its CRLF: 500. At least 510 (RFC 5321 4.5.3.1.4), and 26
     /// for SIZE, 17 for BODY, 10 for SMTPUTF8, 500 for AUTH in MAIL (their RFCs).
     pub command_line: usize,
     /// Octets of AUTH and of responses without their CRLF: 500 5.5.6. At least 12286 (RFC 4954 4).
     pub auth_line: usize,
-    /// Commands refused for good before the connection is closed with 421. A refused recipient
-    /// counts only while most of its transaction's recipients are refused: lists have stale
-    /// members.
+    /// Commands refused for good before the connection is closed with 421 (RFC 5321 7.8). A
+    /// refused recipient counts only while most of its transaction's recipients are refused: lists
+    /// have stale members.
     pub errors: u32,
     /// Commands that lead nowhere (NOOP, RSET, EHLO and the like) since the last message, before
     /// each counts as an error.

@@ -1,7 +1,8 @@
 //! `AUTH`, RFC 4954 4: `"AUTH" SP mechanism [SP initial-response]`.
 //!
-//! Once per session, not inside a transaction, and only where it was offered. Whether a claim is
-//! true is a question; wrong name and wrong password are answered alike.
+//! Once per session (RFC 4422 3.8), not inside a transaction, and only where it was offered.
+//! Whether a claim is true is a question; wrong name and wrong password are answered alike (RFC
+//! 4422 3.6).
 
 use cassmail_wire::Ending;
 use cassmail_wire::sasl::{Exchange, Mechanism, Response, SaslStep, encode_challenge};

@@ -54,7 +54,7 @@ pub(super) fn hop(transaction: &Transaction, context: &Context<'_>) -> Hop {
     }
 }
 
-/// RFC 3848 and RFC 6531 4.3.
+/// RFC 3848 1, RFC 6531 3.7.3 and 4.3.
 fn with_keyword(transaction: &Transaction, context: &Context<'_>) -> &'static str {
     let tls = context.facts.tls.is_some();
     let user = context.facts.user.is_some();
@@ -94,7 +94,8 @@ pub(super) fn begin_refused(refusal: BeginRefusal) -> Reply {
     }
 }
 
-/// The end of data has come.
+/// The end of data has come. Only now is a message that was not declared found to be too large
+/// (RFC 1870 6.3), or to break the rules (RFC 5321 4.2.5).
 pub(crate) fn text_ended(text: Text, context: &Context<'_>) -> Turn {
     match text.body.refusal(&context.options.limits) {
         Some(reply) => forget(State::Ready(text.hello), reply.into()),

@@ -1,7 +1,8 @@
 //! `EHLO` and `HELO`, RFC 5321 4.1.1.1: `("EHLO" / "HELO") SP name`.
 //!
-//! Both reset the transaction (RFC 5321 4.1.4). The name is recorded and never trusted. After HELO
-//! no extension is available.
+//! Both reset the transaction (RFC 5321 4.1.4). The name is recorded and never trusted (RFC 5321
+//! 2.3.5: it should be a fully qualified domain, and often is none). After HELO no extension is
+//! available (RFC 5321 3.2).
 
 use super::super::question::Helo;
 use super::super::state::{Context, Hello, HelloKind, State, Turn};

@@ -37,6 +37,8 @@ pub(super) fn proceed(state: State, mail: Mail, context: &Context<'_>) -> Turn {
     (State::Asked(asked), Outcome::Ask(question))
 }
 
+/// RFC 1870 4, 6.1: what is too large for everybody is refused before it is sent. RFC 6531 3.5: an
+/// address beyond ASCII has to be announced.
 fn check(hello: &Hello, mail: &Mail, context: &Context<'_>) -> Option<Reply> {
     let options = context.options;
     let no_logins = mail.auth && options.auth == AuthOffer::Never;

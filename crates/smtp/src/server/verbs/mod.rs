@@ -1,7 +1,8 @@
 //! The verbs, one file each: grammar, whether it may be said now, what it leads to.
 //!
 //! A verb takes the state by value and gives back the next one with an outcome, so that there is
-//! exactly one reply to every command. What is common to all is this table and [`check`].
+//! exactly one reply to every command (RFC 5321 4.3.1, 4.3.2). What is common to all is this table
+//! and [`check`].
 //!
 //! | verb     | before TLS | before login | after a refused chunk | leads nowhere |
 //! |----------|------------|--------------|-----------------------|---------------|
@@ -20,7 +21,8 @@
 //! | HELP     | no         | yes          | no                    | yes           |
 //! | QUIT     | yes        | yes          | yes                   | no            |
 //!
-//! "Before TLS" and "before login" are about submission, where both are required. Commands that
+//! "Before TLS" and "before login" are about submission, where both are required (RFC 3207 4.3, RFC
+//! 6409 4.3). Commands that
 //! lead nowhere are counted, see [`Limits::idle_commands`](super::limits::Limits::idle_commands).
 //! Any command may be pipelined; RFC 2920 3.1 forbids some to clients, and to punish that would hit
 //! the careless only: what is said behind STARTTLS is thrown away, and behind DATA it is text.

@@ -1,6 +1,7 @@
 //! `RCPT`, RFC 5321 4.1.1.3: `"RCPT TO:" ( "<Postmaster>" / Forward-path )`.
 //!
-//! A refused recipient does not end the transaction.
+//! A refused recipient does not end the transaction (RFC 5321 3.3). Who does not exist is refused
+//! here, where no report is needed (RFC 5321 3.6.2, 6.1).
 
 use super::super::question::{Question, Recipient, RecipientRefusal};
 use super::super::state::{Asked, Context, Outcome, Refusal, State, Transaction, Turn, Weight};

@@ -10,12 +10,12 @@ pub(super) fn noop(state: State) -> Turn {
     (state, Reply::noop().into())
 }
 
-/// `VRFY`, RFC 5321 4.1.1.6: 252, which tells nothing (RFC 5321 7.3).
+/// `VRFY`, RFC 5321 4.1.1.6: 252, which tells nothing (RFC 5321 3.5.3, 7.3).
 pub(super) fn vrfy(state: State) -> Turn {
     (state, Reply::cannot_verify().into())
 }
 
-/// `EXPN`, RFC 5321 4.1.1.7: nobody learns who is on a list.
+/// `EXPN`, RFC 5321 3.5.4, 4.1.1.7: nobody learns who is on a list.
 pub(super) fn expn(state: State) -> Turn {
     (state, Reply::not_offered().into())
 }

@@ -1,7 +1,8 @@
 //! `STARTTLS`, RFC 3207 4: without arguments.
 //!
-//! After the 220 the session is as new: what was buffered, the client's name and a login are
-//! forgotten (RFC 3207 4.2), see `Session::begin_anew`. Inside a transaction it is refused.
+//! After the 220 (RFC 3207 4.1) the session is as new: what was buffered, the client's name and a
+//! login are forgotten (RFC 3207 4.2), see `Session::begin_anew`. Inside a transaction it is
+//! refused.
 
 use super::super::limits::StartTlsOffer;
 use super::super::state::{Context, HelloKind, Outcome, State, Turn};
