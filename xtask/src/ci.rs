@@ -2,14 +2,13 @@
 
 use anyhow::Result;
 
-use crate::{check, clusters, docs, setup, test};
+use crate::{check, clusters, setup, test};
 
-/// Setup, checks, documents, tests on real clusters, all other tests; ends with the lines of
+/// Setup, checks, tests on real clusters, all other tests; ends with the lines of
 /// `cargo test`.
 pub(crate) fn run() -> Result<()> {
     setup::run()?;
     check::run()?;
-    docs::check()?;
     clusters::run()?;
     test::run(&[])
 }

@@ -5,18 +5,20 @@ use std::fs;
 use anyhow::{Context as _, Result, bail};
 
 use crate::command::{root, say};
+use crate::rfc;
 
 /// The generated documents and their text.
-fn documents() -> [(&'static str, String); 2] {
-    [
+fn documents() -> Result<[(&'static str, String); 3]> {
+    Ok([
         ("docs/configuration.md", cassmail_config::documentation()),
         ("docs/metrics.md", cassmail_telemetry::documentation()),
-    ]
+        ("docs/rfc-coverage.md", rfc::coverage()?),
+    ])
 }
 
 /// Writes them anew.
 pub(crate) fn write() -> Result<()> {
-    for (path, text) in documents() {
+    for (path, text) in documents()? {
         fs::write(root().join(path), text).with_context(|| format!("failed to write {path}"))?;
         say(&format!("wrote {path}"));
     }
@@ -25,7 +27,7 @@ pub(crate) fn write() -> Result<()> {
 
 /// Fails when one is not up to date.
 pub(crate) fn check() -> Result<()> {
-    for (path, text) in documents() {
+    for (path, text) in documents()? {
         let found = fs::read_to_string(root().join(path)).unwrap_or_default();
         if found != text {
             bail!("{path} is not up to date; write it anew with: cargo xtask docs");

@@ -7,6 +7,7 @@ mod ci;
 mod clusters;
 mod command;
 mod docs;
+mod rfc;
 mod setup;
 mod test;
 
@@ -17,8 +18,8 @@ use command::say;
 const HELP: &str = "\
 cargo xtask COMMAND
 
-  ci                 all that CI runs, in its order: setup, check, docs, tests
-  check              format, lints, dependency rules, rules on sources and receipts
+  ci                 all that CI runs, in its order: setup, check, tests
+  check              format, lints, dependency rules, rules on sources, receipts and documents
   test [ARGS]        all tests; ARGS go to cargo test
   test-clusters      the tests on real clusters of Cassandra, which it starts
   bless              rewrite the S: lines of the transcripts; read the diff

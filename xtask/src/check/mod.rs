@@ -8,8 +8,11 @@ mod sources;
 use anyhow::{Result, bail};
 
 use crate::command::{cargo, run as run_command, say};
+use crate::docs;
 
-/// Format, lints, and the rules of the house.
+pub(crate) use sources::{Source, tracked};
+
+/// Format, lints, the rules of the house, and whether documents are up to date.
 pub(crate) fn run() -> Result<()> {
     run_command(cargo(&["fmt", "--all", "--check"]))?;
     run_command(cargo(&[
@@ -27,7 +30,7 @@ pub(crate) fn run() -> Result<()> {
     faults.extend(contract::faults()?);
     if faults.is_empty() {
         say("the rules of the house hold");
-        return Ok(());
+        return docs::check();
     }
     for fault in &faults {
         say(fault);

@@ -8,15 +8,15 @@ use anyhow::{Context as _, Result};
 use crate::command::{command, output, root};
 
 /// A source file of ours.
-pub(super) struct Source {
+pub(crate) struct Source {
     /// Its path from the root.
-    pub(super) path: PathBuf,
+    pub(crate) path: PathBuf,
     /// What it says.
-    pub(super) text: String,
+    pub(crate) text: String,
 }
 
 /// Every file with this ending that git tracks.
-pub(super) fn tracked(ending: &str) -> Result<Vec<Source>> {
+pub(crate) fn tracked(ending: &str) -> Result<Vec<Source>> {
     let listed = output(command("git", &["ls-files", "-co", "--exclude-standard"]))?;
     let wanted = |path: &&str| {
         Path::new(path)
