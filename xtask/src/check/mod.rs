@@ -2,6 +2,7 @@
 
 mod contract;
 mod dependencies;
+mod mishaps;
 mod receipts;
 mod sources;
 
@@ -28,6 +29,7 @@ pub(crate) fn run() -> Result<()> {
     faults.extend(receipts::faults()?);
     faults.extend(dependencies::faults()?);
     faults.extend(contract::faults()?);
+    faults.extend(mishaps::faults()?);
     if faults.is_empty() {
         say("the rules of the house hold");
         return docs::check();

@@ -6,4 +6,5 @@ mod house;
 mod intake;
 mod login;
 mod maildrop;
+mod mixups;
 mod submission;
