@@ -4,6 +4,7 @@
 //! `cargo xtask cassandra start 1x1 --auth --tls`, and `CASSMAIL_CASSANDRA_CERTIFICATES` the folder
 //! of its certificates.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
@@ -68,14 +69,16 @@ impl Cluster {
         let mut text = format!(
             "[store]\nkind = \"cassandra\"\n[store.cassandra]\ncontact_points = [{:?}]\n\
              local_datacenter = \"dc1\"\nkeyspace = \"secured_{}\"\nreplication = {{ dc1 = 1 }}\n\
-             user = \"cassmail\"\npassword_file = {password:?}\nca_certificate = {:?}\n",
+             user = \"cassmail\"\npassword_file = \"{}\"\nca_certificate = \"{}\"\n",
             self.points,
             std::process::id(),
-            approach.authority,
+            password.display(),
+            approach.authority.display(),
         );
         if approach.shows_certificate {
             let [certificate, key] = ["client.pem", "client.key"].map(|name| self.path(name));
-            text.push_str(&format!("certificate = {certificate:?}\nkey = {key:?}\n"));
+            let _ = writeln!(text, "certificate = \"{}\"", certificate.display());
+            let _ = writeln!(text, "key = \"{}\"", key.display());
         }
         fs::write(folder.path().join("cassmail.toml"), text).unwrap();
         folder
