@@ -110,6 +110,7 @@ async fn postmaster_without_a_domain_is_here() {
     );
 }
 
+/// RFC 5321 6.3.
 #[tokio::test]
 async fn a_loop_is_refused_and_a_hundred_hops_are_not() {
     let house = House::build().await;
