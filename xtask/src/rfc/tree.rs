@@ -99,7 +99,8 @@ impl Mentions {
         unknown.map(line).collect()
     }
 
-    fn take(&mut self, source: &Source) {
+    /// Takes in what a file names.
+    pub(super) fn take(&mut self, source: &Source) {
         let path = source.path.to_string_lossy().into_owned();
         let Some(weight) = weight(&path) else {
             return;
