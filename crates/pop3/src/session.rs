@@ -375,7 +375,7 @@ impl Session {
     /// the body of its request.
     fn foreign_protocol(&self) -> Option<Turn> {
         const TLS_HANDSHAKE: u8 = 0x16;
-        if !matches!(self.state, State::Authorization(_)) {
+        if !matches!(self.state, State::Authorization(_)) || !self.lines.is_at_line_start() {
             return None;
         }
         let unread = self.lines.unread();

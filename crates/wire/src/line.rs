@@ -45,6 +45,12 @@ impl Lines {
         self.buffer.get(self.start..).unwrap_or_default()
     }
 
+    /// Whether what waits is the beginning of a line, not the rest of one that is thrown away: only
+    /// a beginning tells what a line is.
+    pub fn is_at_line_start(&self) -> bool {
+        !self.discarding
+    }
+
     /// Marks the first `count` bytes of [`Lines::unread`] as read.
     pub fn consume(&mut self, count: usize) {
         self.start = self.start.saturating_add(count).min(self.buffer.len());
@@ -162,6 +168,19 @@ mod tests {
             [Some(b"0123456789".to_vec())]
         );
         assert_eq!(lines_of(&[b"0123456789a\r\n"], 10), [None]);
+    }
+
+    #[test]
+    fn the_rest_of_a_line_that_is_thrown_away_is_no_beginning() {
+        let mut lines = Lines::default();
+        assert!(lines.is_at_line_start());
+        lines.receive(b"0123456789ab");
+        assert_eq!(lines.next_line(10), None);
+        assert!(!lines.is_at_line_start());
+        lines.receive(b"GET /\r\nGET /");
+        assert!(!lines.is_at_line_start());
+        assert_eq!(lines.next_line(10), Some(Line::TooLong));
+        assert!(lines.is_at_line_start());
     }
 
     #[test]

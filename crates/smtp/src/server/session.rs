@@ -308,7 +308,9 @@ impl Session {
     /// The first octet of a TLS handshake record, which no command begins with.
     fn begins_with_tls(&self) -> bool {
         const HANDSHAKE: u8 = 22;
-        matches!(self.state, State::Start) && self.lines.unread().first() == Some(&HANDSHAKE)
+        matches!(self.state, State::Start)
+            && self.lines.is_at_line_start()
+            && self.lines.unread().first() == Some(&HANDSHAKE)
     }
 
     fn line_limit(&self) -> usize {
