@@ -261,12 +261,12 @@ impl Body {
         self.hand_on(text, limits)
     }
 
-    /// What is wrong with the message, if anything.
+    /// What is wrong with the message, if anything. A fault comes first: behind it octets are not
+    /// counted, so how many came before it depends on where the input was cut.
     pub(crate) fn refusal(&self, limits: &Limits) -> Option<Reply> {
-        if self.octets > limits.message_octets {
-            return Some(Reply::too_large());
-        }
-        self.fault().map(Reply::bad_text)
+        let too_large = self.octets > limits.message_octets;
+        let fault = self.fault().map(Reply::bad_text);
+        fault.or_else(|| too_large.then(Reply::too_large))
     }
 
     /// Whether so much has come that the end is not worth waiting for.
