@@ -231,21 +231,29 @@ fn act(rest: &str) -> Result<Item, String> {
 fn duration(text: &str) -> Option<Duration> {
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let count: u64 = digits.parse().ok()?;
-    match &text[digits.len()..] {
-        "ms" => Some(Duration::from_millis(count)),
-        "s" => Some(Duration::from_secs(count)),
-        "m" => Some(Duration::from_secs(count * 60)),
-        "h" => Some(Duration::from_secs(count * 3600)),
+    let seconds = match &text[digits.len()..] {
+        "ms" => return Some(Duration::from_millis(count)),
+        "s" => Some(count),
+        "m" => count.checked_mul(60),
+        "h" => count.checked_mul(3600),
         _ => None,
-    }
+    };
+    seconds.map(Duration::from_secs)
 }
+
+/// More than any message, and less than any memory.
+const MOST_REPEATED: usize = 256 * 1024 * 1024;
 
 fn repeated(rest: &str) -> Result<Vec<u8>, String> {
     let (count, text) = rest
         .split_once(' ')
         .ok_or("C* has a number and a text in quotes")?;
     let count: usize = count.parse().map_err(|_| "C* begins with a number")?;
-    Ok(unquote(text)?.repeat(count))
+    let text = unquote(text)?;
+    match text.len().checked_mul(count) {
+        Some(octets) if octets <= MOST_REPEATED => Ok(text.repeat(count)),
+        _ => Err("C* says more than 256 MiB".to_owned()),
+    }
 }
 
 fn unquote(text: &str) -> Result<Vec<u8>, String> {
@@ -278,8 +286,10 @@ fn unescape(rest: &[u8]) -> Option<(u8, &[u8])> {
         b'\\' | b'"' => letter,
         b'x' => {
             let (digits, after) = after.split_at_checked(2)?;
-            let digits = std::str::from_utf8(digits).ok()?;
-            return Some((u8::from_str_radix(digits, 16).ok()?, after));
+            // A sign is no digit, whatever the parser of numbers takes.
+            let digits = std::str::from_utf8(digits).ok()?.trim_start_matches('+');
+            let byte = u8::from_str_radix(digits, 16).ok()?;
+            return (digits.len() == 2).then_some((byte, after));
         }
         _ => return None,
     };
@@ -328,6 +338,18 @@ mod tests {
             items(r#"C* 3 "x\n""#),
             [Item::Client(b"x\nx\nx\n".to_vec())]
         );
+    }
+
+    #[test]
+    fn what_is_too_much_is_refused() {
+        for line in [
+            "C* 18446744073709551615 \"xx\"",
+            "C* 9999999999999 \"x\"",
+            "@ wait 18446744073709551615h",
+            "C= \"\\x+1\"",
+        ] {
+            assert!(parse(&format!("# test\n{line}\n")).is_err(), "{line}");
+        }
     }
 
     #[test]
