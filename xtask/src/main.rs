@@ -7,6 +7,7 @@ mod ci;
 mod clusters;
 mod command;
 mod docs;
+mod fuzz;
 mod rfc;
 mod setup;
 mod test;
@@ -25,6 +26,12 @@ cargo xtask COMMAND
   bless              rewrite the S: lines of the transcripts; read the diff
   docs               write the generated documents anew
   docs --check       fail when a generated document is not up to date
+  fuzz [TARGETS] [--seconds N] [--seed S] [--at-once N]
+                     any bytes at all for every parser and session, ten seconds each;
+                     --list, --replay TARGET FILE
+  fuzz guided [TARGETS] [--seconds N] [--write]
+                     the same, guided by coverage: libFuzzer on nightly Rust, with the sanitizer of
+                     addresses; ten minutes each
   setup              install the mail clients that the end-to-end tests use
   cassandra ...      real clusters of Cassandra, one to six nodes; alone, it lists its commands
   bench embedded [ROUNDS]
@@ -61,6 +68,8 @@ fn main() -> ExitCode {
         ["bless"] => test::bless(),
         ["docs"] => docs::write(),
         ["docs", "--check"] => docs::check(),
+        ["fuzz", "guided", rest @ ..] => fuzz::guided(rest),
+        ["fuzz", rest @ ..] => fuzz::run(rest),
         ["setup"] => setup::run(),
         ["test-clusters"] => clusters::run(),
         ["bench", "embedded", rest @ ..] => bench::embedded(rest),

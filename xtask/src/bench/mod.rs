@@ -24,6 +24,7 @@ mod tombstones;
 use anyhow::Result;
 
 use options::Options;
+pub(crate) use report::write_section;
 
 /// The budgets of the embedded store.
 pub(crate) fn embedded(words: &[&str]) -> Result<()> {

@@ -70,7 +70,7 @@ pub(super) fn write_json(path: &Path, figures: &Value) -> Result<()> {
 }
 
 /// Puts a text into its place in the document.
-pub(super) fn write_section(name: &str, text: &str) -> Result<()> {
+pub(crate) fn write_section(name: &str, text: &str) -> Result<()> {
     let path = root().join(DOCUMENT);
     let found = fs::read_to_string(&path).with_context(|| format!("cannot read {DOCUMENT}"))?;
     let written = replaced(&found, name, text)
@@ -127,6 +127,7 @@ mod tests {
         for name in [
             "embedded",
             "crash",
+            "fuzz",
             "cassandra",
             "tombstones",
             "james",
