@@ -21,14 +21,15 @@
 //! @ close                      the client closes
 //! @ closed timed-out           the session has closed; the word for its ending may be left out
 //! @ stop                       the process wants to end
+//! @ load high                  the process is full to this degree: usual, high, full
 //! ```
 //!
 //! Client lines that follow one another arrive together. Every file runs as written, then with all
 //! input in one piece, byte by byte, and cut in two at every byte; `@` lines are waited for. What
 //! the session asks and sends must be the same in all runs.
 //!
-//! Files without `!:`, `@ wait` and `@ stop` run against a real socket as well, as written and
-//! octet by octet, see [`run_live`].
+//! Files without `!:`, `@ wait`, `@ stop` and `@ load` run against a real socket as well, as written
+//! and octet by octet, see [`run_live`].
 //!
 //! Absent on purpose: anything that is shipped; this crate is for tests.
 //!

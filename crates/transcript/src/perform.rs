@@ -182,6 +182,11 @@ impl<'a, S: Scripted> Performance<'a, S> {
                 self.machine.stop();
                 self.settle()
             }
+            Item::Load(load) => {
+                self.machine.tick(self.now);
+                self.machine.load_changed(*load);
+                self.settle()
+            }
             Item::Closed(word) => self.has_closed(word.as_deref()),
             _ => Ok(()),
         }

@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use cassmail_wire::Load;
+
 use crate::pattern::{Kind, Pattern};
 
 /// A conversation as its file tells it.
@@ -63,6 +65,7 @@ pub(crate) enum Item {
     Close,
     Closed(Option<String>),
     Stop,
+    Load(Load),
 }
 
 impl Item {
@@ -70,7 +73,7 @@ impl Item {
     pub(crate) fn is_barrier(&self) -> bool {
         matches!(
             self,
-            Self::Wait(_) | Self::Tls | Self::Close | Self::Closed(_) | Self::Stop
+            Self::Wait(_) | Self::Tls | Self::Close | Self::Closed(_) | Self::Stop | Self::Load(_)
         )
     }
 }
@@ -141,6 +144,7 @@ impl Transcript {
             Item::Answer(_) => Some("it answers for the desk"),
             Item::Wait(_) => Some("it turns the clock"),
             Item::Stop => Some("it stops the process"),
+            Item::Load(_) => Some("it loads the process"),
             _ => None,
         })
     }
@@ -224,7 +228,17 @@ fn act(rest: &str) -> Result<Item, String> {
         "close" => Item::Close,
         "closed" => Item::Closed((!argument.is_empty()).then(|| argument.to_owned())),
         "stop" => Item::Stop,
-        _ => return Err("an act is with, wait, tls, close, closed or stop".to_owned()),
+        "load" => Item::Load(load(argument).ok_or("a load is usual, high or full")?),
+        _ => return Err("an act is with, wait, tls, close, closed, stop or load".to_owned()),
+    })
+}
+
+fn load(word: &str) -> Option<Load> {
+    Some(match word {
+        "usual" => Load::Usual,
+        "high" => Load::High,
+        "full" => Load::Full,
+        _ => return None,
     })
 }
 
@@ -367,6 +381,7 @@ mod tests {
             ("# t\n!: x\n", false),
             ("# t\n@ wait 1s\n", false),
             ("# t\n@ stop\n", false),
+            ("# t\n@ load high\n", false),
             ("# t\n@ tls\n", true),
         ] {
             assert_eq!(parse(source).unwrap().is_live(), live, "{source}");

@@ -1,7 +1,7 @@
 //! Facts about a connection that machines and desks are told.
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 /// A point on the clock of the process: the time since an arbitrary beginning. Never goes back.
@@ -38,12 +38,47 @@ pub struct Caller {
     pub session: SessionId,
     /// The other end; an IPv4 peer of a dual-stack listener is shown as IPv4.
     pub peer: SocketAddr,
+    /// The network that it comes from.
+    pub source: Source,
     /// Our end.
     pub local: SocketAddr,
     /// What was agreed on, when TLS was there from the first octet (RFC 8314).
     pub tls: Option<TlsFacts>,
     /// When it was accepted.
     pub accepted_at: Moment,
+}
+
+/// The network that a peer comes from, for limits that hold for all its addresses together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Source {
+    /// The first address of the network, as long as the configured prefix says.
+    pub network: IpAddr,
+    /// Whether limits hold for it.
+    pub standing: Standing,
+}
+
+impl Source {
+    /// A single address that limits hold for.
+    pub fn of(address: IpAddr) -> Self {
+        Self {
+            network: address,
+            standing: Standing::Limited,
+        }
+    }
+
+    /// Whether no limit per source or account holds for it.
+    pub fn is_exempt(&self) -> bool {
+        self.standing == Standing::Exempt
+    }
+}
+
+/// Whether limits hold for a network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Standing {
+    /// They do.
+    Limited,
+    /// The operator named it as one for which they do not.
+    Exempt,
 }
 
 /// The version of TLS in use; others are not spoken (RFC 8996).

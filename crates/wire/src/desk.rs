@@ -24,6 +24,11 @@ pub trait Desk: Send {
     /// Takes a piece of a message. A failure is kept and told with the answer at the message's end.
     fn body(&mut self, piece: Bytes) -> impl Future<Output = ()> + Send;
 
+    /// The octets of the session that it keeps in memory between two inputs.
+    fn held(&self) -> usize {
+        0
+    }
+
     /// Takes note of something an operator wants to know.
     fn note(&mut self, note: <Self::Machine as Machine>::Note);
 

@@ -27,12 +27,14 @@ mod desk;
 mod dot;
 mod line;
 mod machine;
+mod rate;
 pub mod sasl;
 mod stuffer;
 
-pub use caller::{Caller, Moment, SessionId, TlsFacts, TlsVersion};
+pub use caller::{Caller, Moment, SessionId, Source, Standing, TlsFacts, TlsVersion};
 pub use desk::{Desk, Reception, TurnedAway};
 pub use dot::{BareLf, TextFault, TextStep, Unstuffer};
 pub use line::{Line, Lines};
-pub use machine::{Ending, Machine, Step};
+pub use machine::{Ending, Load, Machine, Step};
+pub use rate::{Rate, Used};
 pub use stuffer::Stuffer;

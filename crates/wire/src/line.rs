@@ -51,6 +51,11 @@ impl Lines {
         !self.discarding
     }
 
+    /// The memory that it takes.
+    pub fn held(&self) -> usize {
+        self.buffer.capacity()
+    }
+
     /// Marks the first `count` bytes of [`Lines::unread`] as read.
     pub fn consume(&mut self, count: usize) {
         self.start = self.start.saturating_add(count).min(self.buffer.len());

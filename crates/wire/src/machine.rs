@@ -40,6 +40,15 @@ pub trait Machine {
     /// word for it.
     fn stop(&mut self);
 
+    /// The process is under another load than before: peers may be waited for less long, or again as
+    /// long as usual. Told between other inputs.
+    fn load_changed(&mut self, _load: Load) {}
+
+    /// The octets of the peer that wait in it.
+    fn held(&self) -> usize {
+        0
+    }
+
     /// Appends what is to be sent to `output` and says what to do next.
     fn next(&mut self, output: &mut Vec<u8>) -> Step<Self::Question, Self::Note>;
 }
@@ -70,6 +79,18 @@ pub enum Step<Q, N> {
     Close(Ending),
 }
 
+/// How full the process is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum Load {
+    /// There is room.
+    #[default]
+    Usual,
+    /// There is not much room left: who keeps us waiting goes sooner.
+    High,
+    /// There is none: nothing new is begun.
+    Full,
+}
+
 /// Why a session ended, for the operator's line about it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Ending {
@@ -79,6 +100,8 @@ pub enum Ending {
     Dropped,
     /// Nothing came for too long.
     TimedOut,
+    /// The peer did not read what it was sent.
+    SlowReader,
     /// The peer broke the rules too often, or speaks another protocol.
     Abuse,
     /// The TLS handshake failed.
@@ -96,6 +119,7 @@ impl Ending {
             Self::Quit => "quit",
             Self::Dropped => "dropped",
             Self::TimedOut => "timed-out",
+            Self::SlowReader => "slow-reader",
             Self::Abuse => "abuse",
             Self::TlsFailed => "tls-failed",
             Self::Stopped => "stopped",

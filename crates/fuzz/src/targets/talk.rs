@@ -1,6 +1,6 @@
 //! A conversation with a session, without sockets; and what must hold in all of them.
 
-use cassmail_wire::{Caller, Ending, Machine, Moment, SessionId, Step, TlsFacts, TlsVersion};
+use cassmail_wire::{Caller, Ending, Machine, Moment, SessionId, Source, Step, TlsFacts, TlsVersion};
 
 use crate::dice::Dice;
 
@@ -131,6 +131,7 @@ pub(super) fn caller(tls: Option<TlsFacts>) -> Caller {
     Caller {
         session: SessionId(1),
         peer: ([192, 0, 2, 1], 40_000).into(),
+        source: Source::of([192, 0, 2, 1].into()),
         local: ([192, 0, 2, 2], 25).into(),
         tls,
         accepted_at: Moment::default(),
