@@ -12,7 +12,7 @@ use prometheus_client::registry::Registry;
 
 use crate::kind::{Counter, Declared, Gauge, Kind, ProcessorSeconds, Seconds, sentence};
 use crate::labels::{
-    By, ByBoth, Duty, Outcome, Protocol, ReplyClass, SmtpVerb, StoreFault, StoreOperation,
+    By, ByBoth, Duty, Limit, Outcome, Protocol, ReplyClass, SmtpVerb, StoreFault, StoreOperation,
 };
 use crate::process;
 
@@ -72,6 +72,13 @@ catalogue! {
     connections_turned_away_total: Counter = "cassmail_connections_turned_away_total",
         "Connections that were closed at once because of a limit or the end of the service.",
         "Are the limits right?";
+    limit_refusals_total: By<Limit, Counter> = "cassmail_limit_refusals_total",
+        "Connections, logins, messages and recipients that a limit refused, and peers that were \
+         dropped by one.",
+        "Which limit is at work, and is it right?";
+    octets_in_flight: Gauge = "cassmail_octets_in_flight",
+        "Octets that wait in memory for slow peers or a slow store.",
+        "How near is the budget?";
     tls_failures_total: Counter = "cassmail_tls_failures_total",
         "TLS handshakes that failed.", "Do clients trust the certificate?";
     smtp_commands_total: ByBoth<SmtpVerb, ReplyClass, Counter> = "cassmail_smtp_commands_total",
@@ -186,6 +193,11 @@ impl Metrics {
     /// A connection was closed at once because of a limit.
     pub fn turned_away(&self) {
         self.connections_turned_away_total.inc();
+    }
+
+    /// A limit refused something.
+    pub fn limited(&self, limit: Limit) {
+        self.limit_refusals_total.of(limit).inc();
     }
 
     /// A TLS handshake failed.

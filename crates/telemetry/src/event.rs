@@ -20,6 +20,8 @@ events! {
     LISTENER_READY = "net.listener.ready";
     /// A connection was turned away before a session began: limits, or the end of the service.
     CONNECTION_TURNED_AWAY = "net.connection.turned-away";
+    /// The process is fuller than before, or there is room again.
+    LOAD_CHANGED = "net.load.changed";
     /// A TLS handshake failed.
     TLS_FAILED = "net.tls.failed";
     /// Certificates were loaded anew, or could not be.

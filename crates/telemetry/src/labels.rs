@@ -66,6 +66,38 @@ labels! {
         Us = "us",
     }
 
+    /// Something that there may be no more of than so much.
+    Limit "limit" {
+        /// Connections of the process.
+        Connections = "connections",
+        /// Octets that the process holds for its peers.
+        OctetsInFlight = "octets_in_flight",
+        /// Connections of a listener.
+        ConnectionsPerListener = "connections_per_listener",
+        /// New connections of a listener.
+        ConnectionRatePerListener = "connection_rate_per_listener",
+        /// Connections of a source.
+        ConnectionsPerSource = "connections_per_source",
+        /// New connections of a source.
+        ConnectionRatePerSource = "connection_rate_per_source",
+        /// Messages of a source.
+        MessagesPerSource = "messages_per_source",
+        /// Recipients named by a source.
+        RecipientsPerSource = "recipients_per_source",
+        /// Messages of an account.
+        MessagesPerAccount = "messages_per_account",
+        /// Recipients named by an account.
+        RecipientsPerAccount = "recipients_per_account",
+        /// Sessions of an account.
+        SessionsPerAccount = "sessions_per_account",
+        /// Wrong passwords of a source.
+        GuessesPerSource = "guesses_per_source",
+        /// Wrong passwords for an account.
+        GuessesPerAccount = "guesses_per_account",
+        /// How long a peer may not read its replies.
+        SlowReader = "slow_reader",
+    }
+
     /// A command of SMTP.
     SmtpVerb "verb" {
         /// EHLO.

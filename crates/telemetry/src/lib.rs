@@ -23,5 +23,6 @@ pub use chain::chain;
 pub use documentation::documentation;
 pub use kind::{Counter, Gauge, ProcessorSeconds, Seconds};
 pub use labels::{
-    By, ByBoth, Duty, Label, Outcome, Protocol, ReplyClass, SmtpVerb, StoreFault, StoreOperation,
+    By, ByBoth, Duty, Label, Limit, Outcome, Protocol, ReplyClass, SmtpVerb, StoreFault,
+    StoreOperation,
 };
