@@ -18,6 +18,8 @@ pub struct Limits {
     pub refused_logins: u32,
     /// How long a client may be silent between commands. RFC 1939 3: at least 10 minutes.
     pub idle: Duration,
+    /// The same for clients that have not logged in, while the process is under load.
+    pub idle_before_login_under_load: Duration,
     /// Octets of output after which the session has them sent before it goes on.
     pub output: usize,
 }
@@ -31,6 +33,7 @@ impl Default for Limits {
             misuses_after_login: 20,
             refused_logins: 3,
             idle: Duration::from_mins(10),
+            idle_before_login_under_load: Duration::from_secs(30),
             output: 64 * 1024,
         }
     }

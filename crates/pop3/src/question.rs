@@ -46,6 +46,9 @@ pub enum LoginRefusal {
     Wrong,
     /// A fault of ours, or too many logins at once: `-ERR [SYS/TEMP]`.
     TryLater,
+    /// Too many wrong ones of this source or for this account: `-ERR [SYS/TEMP]`, so that no client
+    /// asks for another password.
+    TooMany,
     /// Another session has the maildrop, where the operator wants that lock: `-ERR [IN-USE]`.
     InUse,
 }
@@ -55,6 +58,8 @@ pub enum LoginRefusal {
 pub enum MaildropRefusal {
     /// A fault of ours: `-ERR [SYS/TEMP]`.
     TryLater,
+    /// As many sessions have it as an account may have: `-ERR [SYS/TEMP]`.
+    TooMany,
     /// Another session has the maildrop, where the operator wants that lock: `-ERR [IN-USE]`.
     InUse,
 }

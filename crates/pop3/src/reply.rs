@@ -140,6 +140,9 @@ impl Reply {
         match refusal {
             LoginRefusal::Wrong => Self::coded(ResponseCode::Auth, "login failed"),
             LoginRefusal::TryLater => Self::try_later(),
+            LoginRefusal::TooMany => {
+                Self::coded(ResponseCode::SysTemp, "too many logins, try again later")
+            }
             LoginRefusal::InUse => Self::in_use(),
         }
     }
@@ -147,6 +150,9 @@ impl Reply {
     pub(crate) fn maildrop_refused(refusal: MaildropRefusal) -> Self {
         match refusal {
             MaildropRefusal::TryLater => Self::try_later(),
+            MaildropRefusal::TooMany => {
+                Self::coded(ResponseCode::SysTemp, "too many sessions, try again later")
+            }
             MaildropRefusal::InUse => Self::in_use(),
         }
     }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use cassmail_wire::{Caller, Ending, Line, Lines, Machine, Moment, Step, TlsFacts};
+use cassmail_wire::{Caller, Ending, Line, Lines, Load, Machine, Moment, Step, TlsFacts};
 
 use crate::command::{Command, Misuse};
 use crate::note::{ForeignProtocol, Note};
@@ -37,6 +37,7 @@ pub struct Session {
     /// At most two per command, handed over before the next is read.
     notes: Vec<Note>,
     now: Moment,
+    load: Load,
     /// When the client was last heard, or last got something: the idle time begins here.
     active_at: Moment,
     flushing: Flushing,
@@ -106,6 +107,7 @@ impl Session {
             tally: Tally::default(),
             notes: Vec::new(),
             now,
+            load: Load::Usual,
             active_at: now,
             flushing: Flushing::No,
             leaving: None,
@@ -173,6 +175,14 @@ impl Machine for Session {
         self.leaving = Some(Leaving::Stop);
     }
 
+    fn load_changed(&mut self, load: Load) {
+        self.load = load;
+    }
+
+    fn held(&self) -> usize {
+        self.lines.held()
+    }
+
     fn next(&mut self, output: &mut Vec<u8>) -> PopStep {
         loop {
             if !self.notes.is_empty() {
@@ -195,7 +205,7 @@ impl Session {
     /// A full output is sent before the session goes on. Once flushed the session makes progress,
     /// even if nothing was taken out of the output.
     fn flush(&mut self, output: &[u8]) -> Option<PopStep> {
-        let is_full = output.len() >= self.options.limits.output;
+        let is_full = output.len() >= self.output_limit();
         match self.flushing {
             Flushing::Now => self.flushing = Flushing::Before,
             Flushing::No | Flushing::Before if is_full && !self.is_over() => {
@@ -223,7 +233,7 @@ impl Session {
                 self.read(output)
             }
             State::Listing(listing) => {
-                self.state = listing.write(output, self.options.limits.output);
+                self.state = listing.write(output, self.output_limit());
                 None
             }
             State::StartingTls => {
@@ -352,8 +362,26 @@ impl Session {
         )
     }
 
+    /// A client that does not read costs its output.
+    fn output_limit(&self) -> usize {
+        const UNDER_LOAD: usize = 16 * 1024;
+        let limit = self.options.limits.output;
+        match self.load {
+            Load::Usual => limit,
+            Load::High | Load::Full => limit.min(UNDER_LOAD),
+        }
+    }
+
+    /// RFC 1939 3 gives a client ten minutes. Under load that holds for users alone: who has not
+    /// logged in may be anybody.
     fn deadline(&self) -> Moment {
-        self.active_at.after(self.options.limits.idle)
+        let limits = &self.options.limits;
+        let idle = match self.state {
+            State::Transaction(_) => limits.idle,
+            _ if self.load == Load::Usual => limits.idle,
+            _ => limits.idle.min(limits.idle_before_login_under_load),
+        };
+        self.active_at.after(idle)
     }
 
     /// How long a line may be, without its CRLF. AUTH with an initial response is as long as a

@@ -25,7 +25,7 @@ use cassmail_pop3::{
     RemoveRefusal, Session, TlsOffer,
 };
 use cassmail_transcript::{Scripted, check_folder};
-use cassmail_wire::{Caller, Moment, SessionId, TlsFacts, TlsVersion};
+use cassmail_wire::{Caller, Moment, SessionId, Source, TlsFacts, TlsVersion};
 
 #[test]
 fn every_transcript_holds_in_every_cut() {
@@ -113,12 +113,14 @@ impl Scripted for World {
             (Question::LogIn(_), "true") => Answer::LogIn(Ok(())),
             (Question::LogIn(_), "wrong") => Answer::LogIn(Err(LoginRefusal::Wrong)),
             (Question::LogIn(_), "later") => Answer::LogIn(Err(LoginRefusal::TryLater)),
+            (Question::LogIn(_), "too-many") => Answer::LogIn(Err(LoginRefusal::TooMany)),
             (Question::LogIn(_), "in-use") => Answer::LogIn(Err(LoginRefusal::InUse)),
             (Question::OpenMaildrop, "maildrop") => {
                 self.messages = messages(rest)?;
                 Answer::Maildrop(Ok(self.listing()))
             }
             (Question::OpenMaildrop, "later") => Answer::Maildrop(Err(MaildropRefusal::TryLater)),
+            (Question::OpenMaildrop, "too-many") => Answer::Maildrop(Err(MaildropRefusal::TooMany)),
             (Question::OpenMaildrop, "in-use") => Answer::Maildrop(Err(MaildropRefusal::InUse)),
             (Question::OpenBody(id), "opened") => Answer::Opened(self.open(id)),
             (Question::OpenBody(_), word) => Answer::Opened(Err(body_refusal(word)?)),
@@ -172,6 +174,7 @@ fn caller() -> Caller {
     Caller {
         session: SessionId(1),
         peer: ([192, 0, 2, 1], 40_000).into(),
+        source: Source::of([192, 0, 2, 1].into()),
         local: ([192, 0, 2, 2], 110).into(),
         tls: None,
         accepted_at: Moment::default(),

@@ -306,6 +306,22 @@ impl Reply {
     pub(crate) fn login_later() -> Self {
         Self::try_later(54, (7, 0), "cannot log in now, try again later")
     }
+
+    pub(crate) fn too_many_logins() -> Self {
+        Self::try_later(54, (7, 0), "too many logins, try again later")
+    }
+
+    pub(crate) fn too_many_messages() -> Self {
+        Self::try_later(50, (7, 1), "too many messages from you, try again later")
+    }
+
+    pub(crate) fn too_many_recipients_from_you() -> Self {
+        Self::try_later(50, (7, 1), "too many recipients from you, try again later")
+    }
+
+    pub(crate) fn too_busy() -> Self {
+        Self::try_later(21, (3, 2), "the server is too busy, closing")
+    }
 }
 
 /// Commands that are wrong in themselves or at this point, 5yz.

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use cassmail_mail::{MessageId, Stored};
 use cassmail_smtp::server::{Answer, Options, Question, Recipient, Session};
 use cassmail_smtp::{Class, Verb};
-use cassmail_wire::{Caller, Ending, Machine, Moment, SessionId, Step, TlsFacts, TlsVersion};
+use cassmail_wire::{
+    Caller, Ending, Machine, Moment, SessionId, Source, Step, TlsFacts, TlsVersion,
+};
 use proptest::prelude::*;
 
 fn session(options: Options) -> Session {
@@ -14,6 +16,7 @@ fn session(options: Options) -> Session {
     let caller = Caller {
         session: SessionId(1),
         peer: address,
+        source: Source::of(address.ip()),
         local: address,
         tls: None,
         accepted_at: Moment::default(),

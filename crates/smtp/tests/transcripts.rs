@@ -18,7 +18,7 @@ use cassmail_smtp::server::{
 };
 use cassmail_transcript::{Scripted, check_folder};
 use cassmail_wire::sasl::Claim;
-use cassmail_wire::{BareLf, Caller, Moment, SessionId, TlsFacts, TlsVersion};
+use cassmail_wire::{BareLf, Caller, Moment, SessionId, Source, TlsFacts, TlsVersion};
 
 #[test]
 fn all_transcripts_pass_in_every_cut() {
@@ -93,9 +93,11 @@ impl Scripted for House {
             (Question::LogIn(_), "wrong") | (_, "confused") => {
                 Answer::LogIn(Err(LoginRefusal::Wrong))
             }
+            (Question::LogIn(_), "toomany") => Answer::LogIn(Err(LoginRefusal::TooMany)),
             (Question::LogIn(_), "trylater") => Answer::LogIn(Err(LoginRefusal::TryLater)),
             (Question::Sender(_), text) => Answer::Sender(Err(match text {
                 "notyours" => SenderRefusal::NotYours,
+                "toomany" => SenderRefusal::TooMany,
                 "full" => SenderRefusal::Full,
                 "fault" => SenderRefusal::Fault,
                 _ => return Err(format!("no answer to a sender: {text}")),
@@ -104,6 +106,7 @@ impl Scripted for House {
                 "unknown" => RecipientRefusal::Unknown,
                 "notlocal" => RecipientRefusal::NotLocal,
                 "disabled" => RecipientRefusal::Disabled,
+                "toomany" => RecipientRefusal::TooMany,
                 "fault" => RecipientRefusal::Fault,
                 _ => return Err(format!("no answer to a recipient: {text}")),
             })),
@@ -158,6 +161,7 @@ fn caller(tls: bool) -> Caller {
     Caller {
         session: SessionId(1),
         peer: SocketAddr::from(([192, 0, 2, 1], 4321)),
+        source: Source::of([192, 0, 2, 1].into()),
         local: SocketAddr::from(([192, 0, 2, 2], 25)),
         tls: tls.then_some(TlsFacts {
             version: TlsVersion::Tls13,

@@ -32,7 +32,7 @@ pub(super) fn proved(
             let turn = refused(&claimed, Reply::login_refused(refusal), setting);
             match refusal {
                 LoginRefusal::InUse => noting_in_use(turn),
-                LoginRefusal::Wrong | LoginRefusal::TryLater => turn,
+                LoginRefusal::Wrong | LoginRefusal::TryLater | LoginRefusal::TooMany => turn,
             }
         }
     }
@@ -57,7 +57,7 @@ pub(super) fn opened(
             let turn = refused(&claimed, Reply::maildrop_refused(refusal), setting);
             match refusal {
                 MaildropRefusal::InUse => noting_in_use(turn),
-                MaildropRefusal::TryLater => turn,
+                MaildropRefusal::TryLater | MaildropRefusal::TooMany => turn,
             }
         }
     }

@@ -100,13 +100,17 @@ pub struct Limits {
     /// Commands that lead nowhere (NOOP, RSET, EHLO and the like) since the last message, before
     /// each counts as an error.
     pub idle_commands: u32,
-    /// Wrong logins before the connection is closed.
-    pub wrong_logins: u32,
+    /// Refused logins after which the connection is closed.
+    pub refused_logins: u32,
     /// How long the client may be silent: 421 4.4.2. RFC 5321 4.5.3.2.7 wants 5 minutes.
     pub silence: Duration,
     /// How long the client may take for a whole command, or 64 KiB of a message, however often it
     /// sends an octet: 421 4.4.2.
     pub stall: Duration,
+    /// The same as `silence` while the process is under load.
+    pub silence_under_load: Duration,
+    /// The same as `stall` while the process is under load.
+    pub stall_under_load: Duration,
 }
 
 impl Default for Limits {
@@ -120,9 +124,11 @@ impl Default for Limits {
             auth_line: 12_288 - 2,
             errors: 20,
             idle_commands: 100,
-            wrong_logins: 3,
+            refused_logins: 3,
             silence: Duration::from_mins(5),
-            stall: Duration::from_mins(30),
+            stall: Duration::from_mins(10),
+            silence_under_load: Duration::from_secs(30),
+            stall_under_load: Duration::from_mins(2),
         }
     }
 }

@@ -104,6 +104,9 @@ pub enum LoginRefusal {
     Wrong,
     /// A fault of ours, or too many logins at once: 454 4.7.0.
     TryLater,
+    /// Too many wrong ones of this source or for this account, or too many sessions of it: 454
+    /// 4.7.0.
+    TooMany,
 }
 
 /// Why a sender may not open a transaction.
@@ -111,6 +114,8 @@ pub enum LoginRefusal {
 pub enum SenderRefusal {
     /// The address does not belong to who logged in: 553 5.7.1.
     NotYours,
+    /// Too many messages of this source or account: 450 4.7.1.
+    TooMany,
     /// There is no room for messages: 452 4.3.1.
     Full,
     /// A fault of ours: 451 4.3.0.
@@ -126,6 +131,8 @@ pub enum RecipientRefusal {
     NotLocal,
     /// The account is out of service: 550 5.2.1.
     Disabled,
+    /// Too many recipients of this source or account: 450 4.7.1.
+    TooMany,
     /// A fault of ours: 451 4.3.0.
     Fault,
 }

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use cassmail_wire::{Caller, Ending, Line, Lines, Machine, Moment, Step, TextStep, TlsFacts};
+use cassmail_wire::{Caller, Ending, Line, Lines, Load, Machine, Moment, Step, TextStep, TlsFacts};
 
 use super::limits::Options;
 use super::note::{Refused, legible};
@@ -50,6 +50,7 @@ struct Clock {
     /// Octets of text since `progress_at`.
     octets: usize,
     overdue: bool,
+    load: Load,
 }
 
 /// What happened outside and is attended to when the session comes to it.
@@ -82,6 +83,7 @@ impl Session {
                 progress_at: now,
                 octets: 0,
                 overdue: false,
+                load: Load::Usual,
             },
             signals: Signals::default(),
         }
@@ -162,6 +164,15 @@ impl Machine for Session {
 
     fn stop(&mut self) {
         self.signals.stopping = true;
+    }
+
+    fn load_changed(&mut self, load: Load) {
+        self.clock.load = load;
+        self.facts.load = load;
+    }
+
+    fn held(&self) -> usize {
+        self.lines.held()
     }
 
     fn next(&mut self, output: &mut Vec<u8>) -> Step<Question, Refused> {
@@ -535,9 +546,18 @@ impl Session {
 }
 
 impl Clock {
+    /// Under load who is silent goes sooner, and who dribbles; never whoever sends steadily.
     fn deadline(&self, options: &Options) -> Moment {
-        let silence = self.heard_at.after(options.limits.silence);
-        silence.min(self.progress_at.after(options.limits.stall))
+        let limits = &options.limits;
+        let (silence, stall) = match self.load {
+            Load::Usual => (limits.silence, limits.stall),
+            Load::High | Load::Full => (
+                limits.silence.min(limits.silence_under_load),
+                limits.stall.min(limits.stall_under_load),
+            ),
+        };
+        let silent = self.heard_at.after(silence);
+        silent.min(self.progress_at.after(stall))
     }
 
     fn restart(&mut self) {
@@ -562,7 +582,7 @@ impl Clock {
 mod tests {
     use std::net::SocketAddr;
 
-    use cassmail_wire::SessionId;
+    use cassmail_wire::{SessionId, Source};
 
     use super::*;
     use crate::server::AuthOffer;
@@ -576,6 +596,7 @@ mod tests {
         let caller = Caller {
             session: SessionId(1),
             peer: address,
+            source: Source::of(address.ip()),
             local: address,
             tls: None,
             accepted_at: Moment::default(),

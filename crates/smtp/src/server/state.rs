@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use cassmail_mail::ReversePath;
 use cassmail_wire::sasl::Exchange;
-use cassmail_wire::{Ending, TextFault, TextStep, TlsFacts, Unstuffer};
+use cassmail_wire::{Ending, Load, TextFault, TextStep, TlsFacts, Unstuffer};
 
 use super::limits::{Limits, Options};
 use super::question::{Helo, Login, Question, Recipient};
@@ -50,8 +50,9 @@ pub(crate) struct Facts {
     pub(crate) helo: Option<Helo>,
     pub(crate) errors: u32,
     pub(crate) idle_commands: u32,
-    pub(crate) wrong_logins: u32,
+    pub(crate) refused_logins: u32,
     pub(crate) messages: u64,
+    pub(crate) load: Load,
 }
 
 /// What a verb may look at.

@@ -108,22 +108,25 @@ pub(super) fn answered(
             context.facts.user = Some(login);
             Reply::logged_in().into()
         }
-        Err(LoginRefusal::TryLater) => {
-            Outcome::refuse(Reply::login_later(), &legible(user.as_bytes()))
-        }
-        Err(LoginRefusal::Wrong) => wrong(user, context),
+        Err(refusal) => refused(user, refusal, context),
     };
     (State::Ready(hello), outcome)
 }
 
-/// A client that has guessed too often has to connect again, where it can be counted and slowed.
-fn wrong(user: &str, context: &mut Context<'_>) -> Outcome {
-    let wrong = &mut context.facts.wrong_logins;
-    *wrong = wrong.saturating_add(1);
+/// A client that has failed too often has to connect again, where it can be counted and slowed.
+/// Faults of ours count as well, since each try costs the same.
+fn refused(user: &str, refusal: LoginRefusal, context: &mut Context<'_>) -> Outcome {
+    let reply = match refusal {
+        LoginRefusal::Wrong => Reply::wrong_credentials(),
+        LoginRefusal::TryLater => Reply::login_later(),
+        LoginRefusal::TooMany => Reply::too_many_logins(),
+    };
+    let refused = &mut context.facts.refused_logins;
+    *refused = refused.saturating_add(1);
     let about = legible(user.as_bytes());
-    if *wrong >= context.options.limits.wrong_logins {
-        Outcome::RefuseAndClose(Reply::wrong_credentials(), about, Ending::Abuse)
+    if *refused >= context.options.limits.refused_logins {
+        Outcome::RefuseAndClose(reply, about, Ending::Abuse)
     } else {
-        Outcome::refuse(Reply::wrong_credentials(), &about)
+        Outcome::refuse(reply, &about)
     }
 }

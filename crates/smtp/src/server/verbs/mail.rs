@@ -4,6 +4,7 @@
 //! logins are offered; it is not trusted, which is what the RFC demands of who cannot check it).
 
 use cassmail_mail::ReversePath;
+use cassmail_wire::{Ending, Load};
 
 use super::super::limits::AuthOffer;
 use super::super::question::{Question, Sender, SenderRefusal};
@@ -19,6 +20,13 @@ pub(super) fn proceed(state: State, mail: Mail, context: &Context<'_>) -> Turn {
         }
         state => return (state, Reply::say_hello_first().into()),
     };
+    if context.facts.load == Load::Full {
+        // RFC 5321 3.8: whoever is sent away so comes back.
+        return (
+            State::Ready(hello),
+            Outcome::Close(Reply::too_busy(), Ending::Stopped),
+        );
+    }
     if let Some(reply) = check(&hello, &mail, context) {
         let outcome = Outcome::refuse(reply, &mail.reverse_path);
         return (State::Ready(hello), outcome);
@@ -78,6 +86,7 @@ pub(super) fn answered(
             return (State::Open(transaction), Reply::sender_accepted().into());
         }
         Err(SenderRefusal::NotYours) => Reply::not_your_address(),
+        Err(SenderRefusal::TooMany) => Reply::too_many_messages(),
         Err(SenderRefusal::Full) => Reply::full(),
         Err(SenderRefusal::Fault) => Reply::fault(),
     };

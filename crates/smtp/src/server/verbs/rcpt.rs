@@ -50,6 +50,7 @@ pub(super) fn answered(
         Err(RecipientRefusal::Unknown) => Reply::unknown_recipient(),
         Err(RecipientRefusal::NotLocal) => Reply::not_local(),
         Err(RecipientRefusal::Disabled) => Reply::disabled_recipient(),
+        Err(RecipientRefusal::TooMany) => Reply::too_many_recipients_from_you(),
         Err(RecipientRefusal::Fault) => Reply::fault(),
     };
     refuse(transaction, recipient, reply)
