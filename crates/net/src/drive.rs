@@ -6,12 +6,13 @@ use std::io;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use cassmail_wire::{Desk, Ending, Machine, Moment, Step};
+use cassmail_wire::{Desk, Ending, Load, Machine, Moment, Step};
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use crate::budget::{Budget, Share};
 use crate::clock::{Alarm, Clock};
 use crate::link::{Link, Traffic};
-use crate::stop::{Ear, Stage, StopSignal};
+use crate::stop::{Ear, News, Stage, StopSignal};
 use crate::tls::TlsService;
 
 /// How long the driver waits for a peer in the matters that no protocol knows of.
@@ -19,8 +20,11 @@ use crate::tls::TlsService;
 pub struct Patience {
     /// For a TLS handshake.
     pub handshake: Duration,
-    /// For a peer that does not read, from the last octet that it took.
+    /// For a peer that does not read, from the last octet that it took. Ten times as long for all of
+    /// a reply, or of so much of it as is sent at once: who takes an octet now and then reads none.
     pub write: Duration,
+    /// The same while the process is under load.
+    pub write_under_load: Duration,
     /// For a peer that still sends when we close, so that it sees our last words.
     pub farewell: Duration,
 }
@@ -30,6 +34,7 @@ impl Default for Patience {
         Self {
             handshake: Duration::from_secs(30),
             write: Duration::from_mins(1),
+            write_under_load: Duration::from_secs(30),
             farewell: Duration::from_secs(2),
         }
     }
@@ -44,6 +49,8 @@ pub struct Surroundings {
     pub patience: Patience,
     /// Hears that the process ends.
     pub stop: StopSignal,
+    /// What all connections may hold together.
+    pub budget: Budget,
     /// For sessions that ask for TLS; one that asks without it ends as a fault of ours.
     pub tls: Option<TlsService>,
 }
@@ -83,6 +90,7 @@ pub(crate) struct Driver<IO, D: Desk> {
     desk: D,
     alarm: Alarm,
     ear: Ear,
+    share: Share,
     surroundings: Surroundings,
     cause: Option<io::Error>,
 }
@@ -92,7 +100,7 @@ enum Event {
     Received,
     PeerClosed,
     DeadlineOver,
-    Stop(Stage),
+    News(News),
 }
 
 /// The connection goes on, waiting until the deadline, or is over.
@@ -115,6 +123,7 @@ where
             desk,
             alarm: Alarm::new(surroundings.clock.clone()),
             ear: surroundings.stop.ear(),
+            share: surroundings.budget.share(),
             surroundings,
             cause: None,
         }
@@ -143,10 +152,15 @@ where
         match self.wait(until).await {
             Event::Received => {}
             Event::DeadlineOver => self.tick(),
-            Event::Stop(Stage::Leaving) => return Err(Ending::Stopped),
-            Event::Stop(_) => {
+            Event::News(News::Stage(Stage::Leaving)) => return Err(Ending::Stopped),
+            Event::News(News::Stage(_)) => {
                 self.tick();
                 self.machine.stop();
+            }
+            Event::News(News::Load(load)) => {
+                self.tick();
+                self.link.load_changed(load);
+                self.machine.load_changed(load);
             }
             Event::PeerClosed => {
                 self.tick();
@@ -166,12 +180,15 @@ where
             match self.machine.next(self.link.output()) {
                 Step::Flush => self.flush().await?,
                 Step::Ask(question) => open_question = Some(question),
-                Step::Body(piece) => self.await_desk(|desk| desk.body(piece)).await,
+                Step::Body(piece) => {
+                    let octets = piece.len();
+                    self.await_desk(octets, |desk| desk.body(piece)).await;
+                }
                 Step::Note(note) => self.desk.note(note),
                 Step::StartTls => self.start_tls().await?,
                 Step::Idle { until } => match open_question.take() {
                     Some(question) => {
-                        let answer = self.await_desk(|desk| desk.answer(question)).await;
+                        let answer = self.await_desk(0, |desk| desk.answer(question)).await;
                         self.tick();
                         self.machine.answer(answer);
                     }
@@ -187,15 +204,24 @@ where
     /// finishing: the next flush notices.
     ///
     /// The future is boxed, so that connections that wait for their peer do not hold room for it.
-    async fn await_desk<'a, T, F>(&'a mut self, work: impl FnOnce(&'a mut D) -> F) -> T
+    async fn await_desk<'a, T, F>(
+        &'a mut self,
+        octets: usize,
+        work: impl FnOnce(&'a mut D) -> F,
+    ) -> T
     where
         F: Future<Output = T> + 'a,
     {
+        let held = self.held().saturating_add(octets);
+        let share = &mut self.share;
         let mut work = Box::pin(work(&mut self.desk));
         let link = &mut self.link;
         let mut sendable = true;
         poll_fn(move |cx| {
             let done = work.as_mut().poll(cx);
+            if done.is_pending() {
+                share.hold(held);
+            }
             if done.is_pending() && sendable && link.has_unsent() {
                 sendable = !matches!(link.poll_send(cx), Poll::Ready(Err(_)));
             }
@@ -210,39 +236,61 @@ where
             return Ok(());
         }
         let mut taken = self.link.traffic.sent;
-        let mut deadline = None;
+        let mut begun = None;
+        let mut since = Moment::default();
         poll_fn(|cx| {
             if let Poll::Ready(sent) = self.link.poll_send(cx) {
                 return Poll::Ready(sent.map_err(|_| Ending::Dropped));
             }
+            let now = self.surroundings.clock.now();
+            let began = *begun.get_or_insert_with(|| {
+                since = now;
+                now
+            });
             if taken != self.link.traffic.sent {
                 taken = self.link.traffic.sent;
-                deadline = None;
+                since = now;
             }
-            let deadline = *deadline.get_or_insert_with(|| {
-                let Surroundings {
-                    clock, patience, ..
-                } = &self.surroundings;
-                clock.now().after(patience.write)
-            });
+            self.share.hold(self.held());
+            let patience = self.patience_with_readers();
+            let deadline = since
+                .after(patience)
+                .min(began.after(patience.saturating_mul(10)));
             if self.alarm.poll(cx, deadline).is_ready() {
-                return Poll::Ready(Err(Ending::TimedOut));
+                return Poll::Ready(Err(Ending::SlowReader));
             }
             self.ear.poll_leaving(cx).map(|()| Err(Ending::Stopped))
         })
         .await
     }
 
+    fn patience_with_readers(&self) -> Duration {
+        let Surroundings {
+            patience, budget, ..
+        } = &self.surroundings;
+        match budget.load() {
+            Load::Usual => patience.write,
+            Load::High | Load::Full => patience.write.min(patience.write_under_load),
+        }
+    }
+
+    /// The octets that the connection has in memory between two inputs.
+    fn held(&self) -> usize {
+        let inside = self.machine.held().saturating_add(self.desk.held());
+        inside.saturating_add(self.link.held())
+    }
+
     /// Waits for the peer, the deadline, or the word to stop. A read is tried first, since that is
     /// what mostly happened; a peer that never pauses hears of the end all the same.
     async fn wait(&mut self, until: Option<Moment>) -> Event {
         self.link.rest();
+        self.share.hold(self.held());
         poll_fn(|cx| self.poll_event(cx, until)).await
     }
 
     fn poll_event(&mut self, cx: &mut Context<'_>, until: Option<Moment>) -> Poll<Event> {
-        if let Some(stage) = self.ear.news() {
-            return Poll::Ready(Event::Stop(stage));
+        if let Some(news) = self.ear.news() {
+            return Poll::Ready(Event::News(news));
         }
         let (clock, machine) = (&self.surroundings.clock, &mut self.machine);
         let received = self.link.poll_receive(cx, |bytes| {
@@ -257,7 +305,7 @@ where
         if until.is_some_and(|until| self.alarm.poll(cx, until).is_ready()) {
             return Poll::Ready(Event::DeadlineOver);
         }
-        self.ear.poll(cx).map(Event::Stop)
+        self.ear.poll(cx).map(Event::News)
     }
 
     async fn start_tls(&mut self) -> Result<(), Ending> {

@@ -23,12 +23,14 @@
     )
 )]
 
+mod budget;
 mod clock;
 mod drive;
 mod inherited;
 mod limits;
 mod link;
 mod listener;
+mod network;
 mod observer;
 mod server;
 mod stop;
@@ -37,12 +39,14 @@ mod tls;
 #[cfg(test)]
 mod toy;
 
+pub use budget::Budget;
 pub use clock::{Clock, ClockHands};
 pub use drive::{Outcome, Patience, Surroundings, drive};
 pub use inherited::{InheritError, Inherited};
-pub use limits::{Limits, Network, NetworkError};
+pub use limits::Limits;
 pub use link::Traffic;
 pub use listener::{ListenError, ListenerSpec, TlsUse};
+pub use network::{Network, NetworkError};
 pub use observer::{Event, NoObserver, Observer};
 pub use server::{Farewell, Server, ServerOptions, raise_open_files};
 pub use stop::{Stage, StopOrder, StopSignal};

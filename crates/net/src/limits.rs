@@ -1,24 +1,34 @@
 //! Who is let in: how many connections, from where, how often.
 
 use std::collections::HashMap;
-use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::str::FromStr;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use cassmail_wire::{Moment, TurnedAway};
+use cassmail_telemetry::Limit;
+use cassmail_wire::{Load, Moment, Rate, Source, Standing, TurnedAway, Used};
+
+use crate::budget::Budget;
+use crate::network::{Network, network_of};
 
 /// How many connections the process takes.
 #[derive(Debug, Clone)]
 pub struct Limits {
     /// Open at once in the whole process; this holds for exempt networks too.
     pub connections: usize,
-    /// Open at once from one source: an IPv4 address or an IPv6 network of 64 bits.
+    /// Octets that may wait in memory for slow peers or a slow store, over all connections.
+    pub octets_in_flight: usize,
+    /// The leading bits of an IPv4 address that make a source.
+    pub ipv4_prefix: u8,
+    /// The leading bits of an IPv6 address that make a source: a host has 64 to itself.
+    pub ipv6_prefix: u8,
+    /// Open at once from one source.
     pub per_source: usize,
     /// New ones from one source in a minute. As many may come at once.
     pub per_source_and_minute: u32,
-    /// From here neither the limits of sources nor those of listeners hold.
+    /// How many sources are remembered.
+    pub remembered: usize,
+    /// From here neither the limits of sources nor those of listeners and accounts hold.
     pub exempt: Vec<Network>,
 }
 
@@ -26,87 +36,35 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connections: 10_000,
+            octets_in_flight: 256 * 1024 * 1024,
+            ipv4_prefix: 32,
+            ipv6_prefix: 64,
             per_source: 100,
             per_source_and_minute: 600,
+            remembered: 100_000,
             exempt: Vec::new(),
         }
     }
 }
 
-/// An IP network, such as `192.0.2.0/24` or `2001:db8::/32`. A single address is one too.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Network {
-    address: IpAddr,
-    prefix: u8,
-}
-
-impl Network {
-    /// What only this machine can send from.
-    pub const LOOPBACK: [Self; 2] = [
-        Self {
-            address: IpAddr::V4(Ipv4Addr::new(127, 0, 0, 0)),
-            prefix: 8,
-        },
-        Self {
-            address: IpAddr::V6(Ipv6Addr::LOCALHOST),
-            prefix: 128,
-        },
-    ];
-
-    /// Whether the address is in it.
-    pub fn contains(&self, address: IpAddr) -> bool {
-        self.address.is_ipv4() == address.is_ipv4()
-            && masked(address, self.prefix) == masked(self.address, self.prefix)
-    }
-}
-
-/// The address's leading bits, the others zero.
-fn masked(address: IpAddr, prefix: u8) -> u128 {
-    let (bits, length) = match address {
-        IpAddr::V4(address) => (u128::from(address.to_bits()), 32),
-        IpAddr::V6(address) => (address.to_bits(), 128),
-    };
-    let dropped = u32::saturating_sub(length, u32::from(prefix));
-    let kept = bits.checked_shr(dropped).unwrap_or(0);
-    kept.checked_shl(dropped).unwrap_or(0)
-}
-
-impl FromStr for Network {
-    type Err = NetworkError;
-
-    fn from_str(text: &str) -> Result<Self, NetworkError> {
-        let error = || NetworkError(text.to_owned());
-        let (address, prefix) = match text.split_once('/') {
-            Some((address, prefix)) => (address, Some(prefix)),
-            None => (text, None),
+impl Limits {
+    /// The source that an address belongs to.
+    pub(crate) fn source_of(&self, address: IpAddr) -> Source {
+        let prefix = match address {
+            IpAddr::V4(_) => self.ipv4_prefix,
+            IpAddr::V6(_) => self.ipv6_prefix,
         };
-        let address: IpAddr = address.parse().map_err(|_| error())?;
-        let longest = if address.is_ipv4() { 32 } else { 128 };
-        let prefix = match prefix {
-            Some(prefix) => prefix.parse().map_err(|_| error())?,
-            None => longest,
-        };
-        if prefix > longest {
-            return Err(error());
+        let is_exempt = self.exempt.iter().any(|network| network.contains(address));
+        Source {
+            network: network_of(address, prefix),
+            standing: if is_exempt {
+                Standing::Exempt
+            } else {
+                Standing::Limited
+            },
         }
-        Ok(Self { address, prefix })
     }
 }
-
-impl fmt::Display for Network {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.address, self.prefix)
-    }
-}
-
-/// A text that names no network.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("read '{0}': expected an address or a network such as 192.0.2.0/24 or 2001:db8::/32")]
-pub struct NetworkError(String);
-
-/// The sources that are remembered. Above it, those without open connections are forgotten: who
-/// can connect from so many places is not held back by a limit per place.
-const REMEMBERED_SOURCES: usize = 50_000;
 
 const MINUTE: Duration = Duration::from_mins(1);
 
@@ -114,37 +72,17 @@ const MINUTE: Duration = Duration::from_mins(1);
 #[derive(Debug)]
 pub(crate) struct Gate {
     limits: Limits,
-    book: Mutex<Book>,
+    budget: Budget,
+    sources: Mutex<Sources>,
 }
 
-#[derive(Debug, Default)]
-struct Book {
-    open: usize,
-    sources: HashMap<Source, Visits>,
-}
-
-/// What one limit per source holds for. A host of IPv6 has a network of 64 bits to itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Source {
-    V4(u32),
-    V6(u64),
-}
-
-impl Source {
-    fn of(address: IpAddr) -> Self {
-        match address {
-            IpAddr::V4(address) => Self::V4(address.to_bits()),
-            IpAddr::V6(address) => Self::V6((address.to_bits() >> 64) as u64),
-        }
-    }
-}
+type Sources = HashMap<Source, Visits>;
 
 #[derive(Debug, Default)]
 struct Visits {
     open: usize,
-    /// When the source would have come if it had used its rate evenly; ahead of the time while it
-    /// comes faster.
-    on_schedule: Moment,
+    /// New connections of the last minute.
+    used: Used,
     /// When a refusal was logged last.
     logged: Option<Moment>,
     /// Refusals that were not logged since.
@@ -154,37 +92,50 @@ struct Visits {
 impl Visits {
     fn is_worth_remembering(&self, now: Moment) -> bool {
         let logged_lately = self.logged.is_some_and(|then| now.since(then) < MINUTE);
-        self.open > 0 || self.on_schedule > now || logged_lately
+        self.open > 0 || !self.used.is_nothing(now) || logged_lately
     }
 }
 
 /// The connections of one listener.
 #[derive(Debug)]
 pub(crate) struct Quota {
-    limit: usize,
-    open: Mutex<usize>,
+    most: usize,
+    rate: Rate,
+    entries: Mutex<Entries>,
+}
+
+#[derive(Debug, Default)]
+struct Entries {
+    open: usize,
+    used: Used,
 }
 
 impl Quota {
-    pub(crate) fn new(limit: usize) -> Self {
+    pub(crate) fn new(most: usize, per_minute: u32) -> Self {
         Self {
-            limit,
-            open: Mutex::new(0),
+            most,
+            rate: Rate::per_minute(per_minute),
+            entries: Mutex::default(),
         }
     }
 
-    fn enter(&self, exempt: bool) -> bool {
-        let mut open = locked(&self.open);
-        let admitted = exempt || *open < self.limit;
-        if admitted {
-            *open = open.saturating_add(1);
+    fn enter(&self, source: Source, now: Moment) -> Result<(), Limit> {
+        let mut entries = locked(&self.entries);
+        if !source.is_exempt() {
+            if entries.open >= self.most {
+                return Err(Limit::ConnectionsPerListener);
+            }
+            if !entries.used.spend(&self.rate, now) {
+                return Err(Limit::ConnectionRatePerListener);
+            }
         }
-        admitted
+        entries.open = entries.open.saturating_add(1);
+        Ok(())
     }
 
     fn leave(&self) {
-        let mut open = locked(&self.open);
-        *open = open.saturating_sub(1);
+        let mut entries = locked(&self.entries);
+        entries.open = entries.open.saturating_sub(1);
     }
 }
 
@@ -196,12 +147,18 @@ pub(crate) struct Admission {
     source: Source,
 }
 
+impl Admission {
+    /// Where the connection comes from.
+    pub(crate) fn source(&self) -> Source {
+        self.source
+    }
+}
+
 impl Drop for Admission {
     fn drop(&mut self) {
         self.quota.leave();
-        let mut book = self.gate.book();
-        book.open = book.open.saturating_sub(1);
-        if let Some(visits) = book.sources.get_mut(&self.source) {
+        self.gate.budget.close_one();
+        if let Some(visits) = locked(&self.gate.sources).get_mut(&self.source) {
             visits.open = visits.open.saturating_sub(1);
         }
     }
@@ -212,7 +169,7 @@ impl Drop for Admission {
 pub(crate) struct Refusal {
     pub(crate) why: TurnedAway,
     /// Which limit, for the operator.
-    pub(crate) limit: &'static str,
+    pub(crate) limit: Limit,
     pub(crate) log: Log,
 }
 
@@ -227,16 +184,12 @@ pub(crate) enum Log {
 }
 
 impl Gate {
-    pub(crate) fn new(limits: Limits) -> Self {
+    pub(crate) fn new(limits: Limits, budget: Budget) -> Self {
         Self {
             limits,
-            book: Mutex::default(),
+            budget,
+            sources: Mutex::default(),
         }
-    }
-
-    /// The connections that are open in the process.
-    pub(crate) fn open(&self) -> usize {
-        self.book().open
     }
 
     /// Decides about a connection.
@@ -246,24 +199,21 @@ impl Gate {
         address: IpAddr,
         now: Moment,
     ) -> Result<Admission, Refusal> {
-        let exempt = self.limits.exempt.iter().any(|net| net.contains(address));
-        let source = Source::of(address);
-        let mut book = self.book();
-        book.make_room(now);
-        let open = book.open;
-        let visits = book.sources.entry(source).or_default();
-        match self.judge(open, visits, quota, exempt, now) {
+        let source = self.limits.source_of(address);
+        let mut sources = locked(&self.sources);
+        make_room(&mut sources, self.limits.remembered, now);
+        let visits = sources.entry(source).or_default();
+        match self.judge(visits, source, quota, now) {
             Ok(()) => {
                 visits.open = visits.open.saturating_add(1);
-                book.open = open.saturating_add(1);
                 Ok(Admission {
                     gate: Arc::clone(self),
                     quota: Arc::clone(quota),
                     source,
                 })
             }
-            Err((why, limit)) => Err(Refusal {
-                why,
+            Err(limit) => Err(Refusal {
+                why: told(limit),
                 limit,
                 log: visits.log(now),
             }),
@@ -272,55 +222,54 @@ impl Gate {
 
     fn judge(
         &self,
-        open: usize,
         visits: &mut Visits,
+        source: Source,
         quota: &Quota,
-        exempt: bool,
         now: Moment,
-    ) -> Result<(), (TurnedAway, &'static str)> {
-        if open >= self.limits.connections {
-            return Err((TurnedAway::TooManyConnections, "connections"));
+    ) -> Result<(), Limit> {
+        let per_minute = Rate::per_minute(self.limits.per_source_and_minute);
+        if self.budget.load() == Load::Full {
+            return Err(Limit::OctetsInFlight);
         }
-        if !exempt && visits.open >= self.limits.per_source {
-            return Err((TurnedAway::TooManyFromSource, "connections per source"));
+        if !source.is_exempt() {
+            if visits.open >= self.limits.per_source {
+                return Err(Limit::ConnectionsPerSource);
+            }
+            if !visits.used.has_room(&per_minute, now) {
+                return Err(Limit::ConnectionRatePerSource);
+            }
         }
-        let schedule = self.schedule(visits, now);
-        if !exempt && schedule.since(now) > MINUTE {
-            let limit = "connections per source and minute";
-            return Err((TurnedAway::TooManyFromSource, limit));
+        quota.enter(source, now)?;
+        if !self.budget.open_one() {
+            quota.leave();
+            return Err(Limit::Connections);
         }
-        if !quota.enter(exempt) {
-            return Err((TurnedAway::TooManyConnections, "connections per listener"));
-        }
-        if !exempt {
-            visits.on_schedule = schedule;
+        if !source.is_exempt() {
+            visits.used.spend(&per_minute, now);
         }
         Ok(())
     }
+}
 
-    /// The schedule of the source if it comes once more.
-    fn schedule(&self, visits: &Visits, now: Moment) -> Moment {
-        let step = MINUTE
-            .checked_div(self.limits.per_source_and_minute)
-            .unwrap_or(Duration::MAX);
-        visits.on_schedule.max(now).after(step)
-    }
-
-    fn book(&self) -> MutexGuard<'_, Book> {
-        locked(&self.book)
+/// What the peer is told of a limit.
+fn told(limit: Limit) -> TurnedAway {
+    match limit {
+        Limit::ConnectionsPerSource | Limit::ConnectionRatePerSource => {
+            TurnedAway::TooManyFromSource
+        }
+        _ => TurnedAway::TooManyConnections,
     }
 }
 
-impl Book {
-    fn make_room(&mut self, now: Moment) {
-        if self.sources.len() < REMEMBERED_SOURCES {
-            return;
-        }
-        self.sources
-            .retain(|_, visits| visits.is_worth_remembering(now));
-        if self.sources.len() >= REMEMBERED_SOURCES {
-            self.sources.retain(|_, visits| visits.open > 0);
-        }
+/// Above the maximum, those without open connections are forgotten: who can connect from so many
+/// places is not held back by a limit per place.
+fn make_room(sources: &mut Sources, most: usize, now: Moment) {
+    if sources.len() < most {
+        return;
+    }
+    sources.retain(|_, visits| visits.is_worth_remembering(now));
+    if sources.len() >= most {
+        sources.retain(|_, visits| visits.open > 0);
     }
 }
 
@@ -344,16 +293,23 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+
+    use cassmail_telemetry::Gauge;
+
     use super::*;
+    use crate::stop::Herald;
 
     const START: Moment = Moment(Duration::from_secs(1000));
 
     fn gate(limits: Limits) -> Arc<Gate> {
-        Arc::new(Gate::new(limits))
+        let (connections, octets) = (limits.connections, limits.octets_in_flight);
+        let budget = Budget::new(connections, octets, Gauge::default(), Herald::default());
+        Arc::new(Gate::new(limits, budget))
     }
 
     fn roomy() -> Arc<Quota> {
-        Arc::new(Quota::new(1000))
+        Arc::new(Quota::new(1000, 1_000_000))
     }
 
     fn ip(text: &str) -> IpAddr {
@@ -376,10 +332,10 @@ mod tests {
         assert_eq!(why(second), Some(TurnedAway::TooManyFromSource));
         let neighbour = gate.admit(&quota, ip("192.0.2.2"), START).unwrap();
         drop(first);
-        assert_eq!(gate.open(), 1);
+        assert_eq!(gate.budget.open(), 1);
         assert!(gate.admit(&quota, ip("192.0.2.1"), START).is_ok());
         drop(neighbour);
-        assert_eq!(gate.open(), 0);
+        assert_eq!(gate.budget.open(), 0);
     }
 
     #[test]
@@ -419,8 +375,9 @@ mod tests {
             per_source: 1,
             per_source_and_minute: 1,
             exempt: Network::LOOPBACK.to_vec(),
+            ..Limits::default()
         });
-        let narrow = Arc::new(Quota::new(1));
+        let narrow = Arc::new(Quota::new(1, 1000));
         let admit = || gate.admit(&narrow, ip("127.0.0.1"), START);
         let _inside = [admit().unwrap(), admit().unwrap(), admit().unwrap()];
         assert_eq!(why(admit()), Some(TurnedAway::TooManyConnections));
@@ -429,7 +386,7 @@ mod tests {
     #[test]
     fn a_full_listener_leaves_room_at_others() {
         let gate = gate(Limits::default());
-        let (narrow, other) = (Arc::new(Quota::new(1)), roomy());
+        let (narrow, other) = (Arc::new(Quota::new(1, 1000)), roomy());
         let _inside = gate.admit(&narrow, ip("192.0.2.1"), START).unwrap();
         let refused = gate.admit(&narrow, ip("192.0.2.2"), START);
         assert_eq!(why(refused), Some(TurnedAway::TooManyConnections));
@@ -452,27 +409,73 @@ mod tests {
 
     #[test]
     fn what_is_remembered_is_bounded() {
-        let gate = gate(Limits::default());
+        let gate = gate(Limits {
+            remembered: 1000,
+            ..Limits::default()
+        });
         let quota = roomy();
-        for number in 0..u32::try_from(REMEMBERED_SOURCES).unwrap() + 10 {
+        for number in 0..2000 {
             let address = IpAddr::V4(Ipv4Addr::from_bits(number));
             drop(gate.admit(&quota, address, START).unwrap());
+            assert!(locked(&gate.sources).len() <= 1000);
         }
-        assert!(gate.book().sources.len() <= REMEMBERED_SOURCES);
+    }
+
+    fn limit(outcome: Result<Admission, Refusal>) -> Option<Limit> {
+        outcome.err().map(|refusal| refusal.limit)
     }
 
     #[test]
-    fn networks_are_read_and_contain_their_addresses() {
-        let network = |text: &str| text.parse::<Network>().unwrap();
-        assert!(network("192.0.2.0/24").contains(ip("192.0.2.255")));
-        assert!(!network("192.0.2.0/24").contains(ip("192.0.3.0")));
-        assert!(network("0.0.0.0/0").contains(ip("203.0.113.9")));
-        assert!(!network("0.0.0.0/0").contains(ip("2001:db8::1")));
-        assert!(network("2001:db8::/32").contains(ip("2001:db8:ffff::1")));
-        assert!(network("::/0").contains(ip("2001:db8::1")));
-        assert!(network("192.0.2.7").contains(ip("192.0.2.7")));
-        for bad in ["", "192.0.2.0/33", "2001:db8::/129", "host", "192.0.2.0/-1"] {
-            assert!(bad.parse::<Network>().is_err(), "{bad}");
+    fn a_source_is_as_large_as_the_prefix_says() {
+        let gate = gate(Limits {
+            per_source: 1,
+            ipv4_prefix: 24,
+            ipv6_prefix: 48,
+            ..Limits::default()
+        });
+        let quota = roomy();
+        let admit = |address| gate.admit(&quota, ip(address), START);
+        let _inside = [
+            admit("192.0.2.1").unwrap(),
+            admit("2001:db8::1").unwrap(),
+            admit("192.0.3.1").unwrap(),
+            admit("2001:db8:1::1").unwrap(),
+        ];
+        let same = [admit("192.0.2.255"), admit("2001:db8:0:ffff::1")];
+        for refused in same.map(limit) {
+            assert_eq!(refused, Some(Limit::ConnectionsPerSource));
         }
+    }
+
+    #[test]
+    fn a_listener_has_so_many_new_connections_in_a_minute_from_everywhere() {
+        let gate = gate(Limits::default());
+        let quota = Arc::new(Quota::new(1000, 2));
+        let admit = |address, now| limit(gate.admit(&quota, ip(address), now));
+        assert_eq!(admit("192.0.2.1", START), None);
+        assert_eq!(admit("192.0.2.2", START), None);
+        let refused = admit("192.0.2.3", START);
+        assert_eq!(refused, Some(Limit::ConnectionRatePerListener));
+        let later = START.after(Duration::from_secs(30));
+        assert_eq!(admit("192.0.2.3", later), None);
+    }
+
+    #[test]
+    fn nobody_is_let_in_while_the_budget_of_octets_is_used_up() {
+        let gate = gate(Limits {
+            octets_in_flight: 100_000,
+            exempt: Network::LOOPBACK.to_vec(),
+            ..Limits::default()
+        });
+        let quota = roomy();
+        let mut share = gate.budget.share();
+        share.hold(100_000);
+        for address in ["192.0.2.1", "127.0.0.1"] {
+            let refused = gate.admit(&quota, ip(address), START).unwrap_err();
+            assert_eq!(refused.limit, Limit::OctetsInFlight);
+            assert_eq!(refused.why, TurnedAway::TooManyConnections);
+        }
+        drop(share);
+        assert!(gate.admit(&quota, ip("192.0.2.1"), START).is_ok());
     }
 }

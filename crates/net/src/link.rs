@@ -6,7 +6,7 @@ use std::mem;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use cassmail_wire::TlsFacts;
+use cassmail_wire::{Load, TlsFacts};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_rustls::server::TlsStream;
 
@@ -14,6 +14,9 @@ use crate::tls::{self, TlsService};
 
 /// What one read takes at most: a common mail, pipelined with its envelope, arrives in one.
 const READ_SIZE: usize = 64 * 1024;
+
+/// The same while the process is under load: what a session cannot take at once it has to keep.
+const READ_SIZE_UNDER_LOAD: usize = 8 * 1024;
 
 /// The room for output that a session keeps while it waits for its peer; most replies fit.
 const KEPT_OUTPUT: usize = 512;
@@ -32,6 +35,8 @@ pub(crate) struct Link<IO> {
     sent: usize,
     /// Whether something that was taken by the transport may not have left it.
     unflushed: bool,
+    /// What one read takes at most.
+    read_size: usize,
     /// Octets in both directions, below which TLS is not counted.
     pub(crate) traffic: Traffic,
 }
@@ -60,6 +65,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Link<IO> {
             output: Vec::new(),
             sent: 0,
             unflushed: false,
+            read_size: READ_SIZE,
             traffic: Traffic::default(),
         }
     }
@@ -101,7 +107,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Link<IO> {
     ) -> Poll<io::Result<usize>> {
         let mut buffer = READ_BUFFER.take();
         buffer.resize(READ_SIZE, 0);
-        let received = self.poll_receive_into(cx, &mut buffer, take);
+        let room = buffer.get_mut(..self.read_size).unwrap_or_default();
+        let received = self.poll_receive_into(cx, room, take);
         READ_BUFFER.set(buffer);
         received
     }
@@ -148,6 +155,19 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Link<IO> {
 
     pub(crate) fn is_under_tls(&self) -> bool {
         matches!(self.transport, Transport::Tls(_))
+    }
+
+    /// The process is fuller than before, or there is room again.
+    pub(crate) fn load_changed(&mut self, load: Load) {
+        self.read_size = match load {
+            Load::Usual => READ_SIZE,
+            Load::High | Load::Full => READ_SIZE_UNDER_LOAD,
+        };
+    }
+
+    /// The octets that wait to be sent, with the room that they take.
+    pub(crate) fn held(&self) -> usize {
+        self.output.capacity()
     }
 
     /// Gives memory back before waiting for the peer.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use cassmail_telemetry::Limit;
 use cassmail_wire::{Ending, TlsVersion, TurnedAway};
 
 use crate::link::Traffic;
@@ -30,6 +31,8 @@ pub enum Event {
     },
     /// A connection was not let in.
     TurnedAway(TurnedAway),
+    /// It was this limit that turned a connection away.
+    Limited(Limit),
     /// A connection that began under TLS has shaken hands. For STARTTLS the session knows.
     TlsStarted(TlsVersion),
     /// A session panicked; its connection was closed, the others go on. Must never happen.

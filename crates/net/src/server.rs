@@ -7,12 +7,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use cassmail_telemetry::event;
+use cassmail_telemetry::{Gauge, event};
 use cassmail_wire::{Reception, SessionId};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
+use crate::budget::Budget;
 use crate::clock::Clock;
 use crate::drive::{Patience, Surroundings};
 use crate::limits::{Gate, Limits, Quota};
@@ -27,6 +28,8 @@ pub struct ServerOptions {
     pub limits: Limits,
     /// How long peers are waited for.
     pub patience: Patience,
+    /// Shows the octets that are in flight.
+    pub octets_in_flight: Gauge,
     /// How long sessions may finish what was begun when the process ends.
     pub stop_within: Duration,
 }
@@ -37,6 +40,7 @@ impl Default for ServerOptions {
             clock: Clock::system(),
             limits: Limits::default(),
             patience: Patience::default(),
+            octets_in_flight: Gauge::default(),
             stop_within: Duration::from_secs(30),
         }
     }
@@ -90,8 +94,16 @@ impl Server {
     /// A server without listeners.
     pub fn new(options: ServerOptions) -> Self {
         let order = StopOrder::default();
+        let limits = options.limits;
+        let budget = Budget::new(
+            limits.connections,
+            limits.octets_in_flight,
+            options.octets_in_flight,
+            order.herald(),
+        );
         let surroundings = Surroundings {
             stop: order.signal(),
+            budget: budget.clone(),
             clock: options.clock,
             patience: options.patience,
             tls: None,
@@ -99,7 +111,7 @@ impl Server {
         Self {
             stop_within: options.stop_within,
             order,
-            gate: Arc::new(Gate::new(options.limits)),
+            gate: Arc::new(Gate::new(limits, budget)),
             ids: Arc::new(SessionIds::beginning_at(surroundings.clock.wall_micros())),
             surroundings,
             doors: Vec::new(),
@@ -112,7 +124,10 @@ impl Server {
         spec: ListenerSpec,
         reception: &Arc<R>,
     ) -> Result<(), ListenError> {
-        let quota = Arc::new(Quota::new(spec.max_connections));
+        let quota = Arc::new(Quota::new(
+            spec.max_connections,
+            spec.max_connections_per_minute,
+        ));
         for (socket, handed_over) in open(&spec.name, &spec.addresses, spec.inherited)? {
             let local = local_address(&spec.name, &socket)?;
             let door = Door {
@@ -154,7 +169,7 @@ impl Server {
         signal.await;
         let clock = &self.surroundings.clock;
         let deadline = clock.now().after(self.stop_within);
-        let open = self.gate.open();
+        let open = self.surroundings.budget.open();
         tracing::info!(
             event = event::SERVICE_STOPPING,
             open,

@@ -4,6 +4,7 @@ use std::future::{Future, pending};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+use cassmail_wire::Load;
 use tokio::sync::watch;
 
 /// How far the end of the process has come.
@@ -17,16 +18,28 @@ pub enum Stage {
     Leaving,
 }
 
+/// What sessions are told besides what concerns them alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Word {
+    stage: Stage,
+    load: Load,
+}
+
+const AT_FIRST: Word = Word {
+    stage: Stage::Serving,
+    load: Load::Usual,
+};
+
 /// Gives the word. Sessions that listen to it never stop by themselves when it is dropped.
 #[derive(Debug)]
 pub struct StopOrder {
-    stage: watch::Sender<Stage>,
+    word: watch::Sender<Word>,
 }
 
 impl Default for StopOrder {
     fn default() -> Self {
         Self {
-            stage: watch::Sender::new(Stage::Serving),
+            word: watch::Sender::new(AT_FIRST),
         }
     }
 }
@@ -34,9 +47,9 @@ impl Default for StopOrder {
 impl StopOrder {
     /// Goes on to a stage. There is no way back.
     pub fn give(&self, stage: Stage) {
-        self.stage.send_if_modified(|now| {
-            let further = stage > *now;
-            *now = stage.max(*now);
+        self.word.send_if_modified(|now| {
+            let further = stage > now.stage;
+            now.stage = stage.max(now.stage);
             further
         });
     }
@@ -44,85 +57,126 @@ impl StopOrder {
     /// What hears it.
     pub fn signal(&self) -> StopSignal {
         StopSignal {
-            stage: self.stage.subscribe(),
+            word: self.word.subscribe(),
         }
+    }
+
+    /// Who tells the same sessions how full the process is.
+    pub(crate) fn herald(&self) -> Herald {
+        Herald {
+            word: self.word.clone(),
+        }
+    }
+}
+
+/// Tells sessions how full the process is.
+#[derive(Debug)]
+pub(crate) struct Herald {
+    word: watch::Sender<Word>,
+}
+
+impl Default for Herald {
+    fn default() -> Self {
+        StopOrder::default().herald()
+    }
+}
+
+impl Herald {
+    pub(crate) fn load(&self, load: Load) {
+        self.word.send_if_modified(|now| {
+            let is_news = now.load != load;
+            now.load = load;
+            is_news
+        });
     }
 }
 
 /// Hears the word.
 #[derive(Debug, Clone)]
 pub struct StopSignal {
-    stage: watch::Receiver<Stage>,
+    word: watch::Receiver<Word>,
 }
 
 impl StopSignal {
     /// Waits for this stage or a later one. Cancel safe.
     pub async fn reaches(&mut self, stage: Stage) {
-        if self.stage.wait_for(|now| *now >= stage).await.is_err() {
+        if self.word.wait_for(|now| now.stage >= stage).await.is_err() {
             pending::<()>().await;
         }
     }
 
     /// Hears the word for one session, from the beginning.
     pub(crate) fn ear(&self) -> Ear {
-        let mut stage = self.stage.clone();
-        stage.mark_changed();
+        let mut word = self.word.clone();
+        word.mark_changed();
         Ear {
-            stage,
-            obeyed: Stage::Serving,
+            word,
+            heard: AT_FIRST,
             wake: None,
         }
     }
 }
 
-/// Tells a session each stage once.
+/// What a session has not heard yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum News {
+    Stage(Stage),
+    Load(Load),
+}
+
+/// Tells a session each stage once, and each other load.
 pub(crate) struct Ear {
-    stage: watch::Receiver<Stage>,
-    obeyed: Stage,
+    word: watch::Receiver<Word>,
+    heard: Word,
     /// Kept while the session lives, so that waiting for the peer registers nothing anew.
     wake: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
 }
 
 impl Ear {
-    /// The stage that has come and was not given out yet. Costs one atomic read if there is none.
-    pub(crate) fn news(&mut self) -> Option<Stage> {
-        if !self.stage.has_changed().unwrap_or(false) {
+    /// What has come and was not given out yet. Costs one atomic read if there is none.
+    pub(crate) fn news(&mut self) -> Option<News> {
+        if !self.word.has_changed().unwrap_or(false) {
             return None;
         }
-        let stage = *self.stage.borrow_and_update();
-        (stage > self.obeyed).then(|| {
-            self.obeyed = stage;
-            stage
-        })
+        let word = *self.word.borrow_and_update();
+        if word.stage > self.heard.stage {
+            self.heard.stage = word.stage;
+            if word.load != self.heard.load {
+                self.word.mark_changed();
+            }
+            return Some(News::Stage(word.stage));
+        }
+        let is_other = std::mem::replace(&mut self.heard.load, word.load) != word.load;
+        is_other.then_some(News::Load(word.load))
     }
 
-    /// Ready with the next stage when it has come.
-    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Stage> {
+    /// Ready with the next news when they have come.
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<News> {
         loop {
-            if let Some(stage) = self.news() {
-                return Poll::Ready(stage);
+            if let Some(news) = self.news() {
+                return Poll::Ready(news);
             }
-            ready!(self.poll_beyond(cx, self.obeyed));
+            ready!(self.poll_beyond(cx, self.heard));
         }
     }
 
-    /// Ready when the last stage has come; leaves the news of an earlier one for later.
+    /// Ready when the last stage has come; leaves all other news for later.
     pub(crate) fn poll_leaving(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         loop {
-            let stage = *self.stage.borrow();
-            if stage >= Stage::Leaving {
+            let word = *self.word.borrow();
+            if word.stage >= Stage::Leaving {
                 return Poll::Ready(());
             }
-            ready!(self.poll_beyond(cx, stage));
+            ready!(self.poll_beyond(cx, word));
         }
     }
 
-    /// Ready when a stage behind `seen` may have come.
-    fn poll_beyond(&mut self, cx: &mut Context<'_>, seen: Stage) -> Poll<()> {
+    /// Ready when there may be another word than `seen`.
+    fn poll_beyond(&mut self, cx: &mut Context<'_>, seen: Word) -> Poll<()> {
         let wake = self.wake.get_or_insert_with(|| {
-            let mut stage = self.stage.clone();
+            let mut word = self.word.clone();
             Box::pin(async move {
-                if stage.wait_for(|now| *now > seen).await.is_err() {
+                if word.wait_for(|now| *now != seen).await.is_err() {
                     pending::<()>().await;
                 }
             })
@@ -139,7 +193,7 @@ mod tests {
 
     use super::*;
 
-    async fn poll(signal: &mut Ear) -> Poll<Stage> {
+    async fn poll(signal: &mut Ear) -> Poll<News> {
         poll_fn(|cx| Poll::Ready(signal.poll(cx))).await
     }
 
@@ -149,11 +203,17 @@ mod tests {
         let mut signal = order.signal().ear();
         assert_eq!(poll(&mut signal).await, Poll::Pending);
         order.give(Stage::Finishing);
-        assert_eq!(poll(&mut signal).await, Poll::Ready(Stage::Finishing));
+        assert_eq!(
+            poll(&mut signal).await,
+            Poll::Ready(News::Stage(Stage::Finishing))
+        );
         assert_eq!(poll(&mut signal).await, Poll::Pending);
         order.give(Stage::Leaving);
         order.give(Stage::Finishing);
-        assert_eq!(poll(&mut signal).await, Poll::Ready(Stage::Leaving));
+        assert_eq!(
+            poll(&mut signal).await,
+            Poll::Ready(News::Stage(Stage::Leaving))
+        );
         assert_eq!(poll(&mut signal).await, Poll::Pending);
     }
 
@@ -162,7 +222,27 @@ mod tests {
         let order = StopOrder::default();
         order.give(Stage::Finishing);
         let mut late = order.signal().ear();
-        assert_eq!(poll(&mut late).await, Poll::Ready(Stage::Finishing));
+        assert_eq!(
+            poll(&mut late).await,
+            Poll::Ready(News::Stage(Stage::Finishing))
+        );
+    }
+
+    #[tokio::test]
+    async fn another_load_is_told_and_hides_no_stage() {
+        let order = StopOrder::default();
+        let mut ear = order.signal().ear();
+        order.herald().load(Load::High);
+        assert_eq!(poll(&mut ear).await, Poll::Ready(News::Load(Load::High)));
+        assert_eq!(poll(&mut ear).await, Poll::Pending);
+        order.herald().load(Load::Full);
+        order.give(Stage::Finishing);
+        let finishing = News::Stage(Stage::Finishing);
+        assert_eq!(poll(&mut ear).await, Poll::Ready(finishing));
+        assert_eq!(poll(&mut ear).await, Poll::Ready(News::Load(Load::Full)));
+        order.herald().load(Load::Usual);
+        assert_eq!(poll(&mut ear).await, Poll::Ready(News::Load(Load::Usual)));
+        assert_eq!(poll(&mut ear).await, Poll::Pending);
     }
 
     #[tokio::test]

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use cassmail_wire::{
-    Caller, Desk, Ending, Line, Lines, Machine, Moment, Reception, Step, TlsFacts, TurnedAway,
+    Caller, Desk, Ending, Line, Lines, Load, Machine, Moment, Reception, Step, TlsFacts, TurnedAway,
 };
 use rustls::pki_types::{CertificateDer, ServerName};
 use tokio::sync::Semaphore;
@@ -32,6 +32,7 @@ pub(crate) struct Toy {
     heard: Moment,
     output: Vec<u8>,
     steps: Vec<ToyStep>,
+    load: Load,
     big: usize,
     asking: bool,
     peer_closed: bool,
@@ -91,6 +92,13 @@ impl Toy {
         }
     }
 
+    fn deadline(&self) -> Moment {
+        self.heard.after(match self.load {
+            Load::Usual => IDLE,
+            Load::High | Load::Full => IDLE / 5,
+        })
+    }
+
     fn read_line(&mut self) -> bool {
         let line = match self.lines.next_line(100) {
             Some(Line::Whole(line)) => String::from_utf8(line.to_vec()).unwrap(),
@@ -112,7 +120,7 @@ impl Machine for Toy {
         if self.heard == Moment::default() {
             self.heard = now;
         }
-        if now >= self.heard.after(IDLE) && !self.asking {
+        if now >= self.deadline() && !self.asking {
             self.end(Ending::TimedOut, "late");
         }
     }
@@ -146,6 +154,15 @@ impl Machine for Toy {
         self.end(Ending::Stopped, "stopping");
     }
 
+    fn load_changed(&mut self, load: Load) {
+        self.input();
+        self.load = load;
+    }
+
+    fn held(&self) -> usize {
+        self.lines.held()
+    }
+
     fn next(&mut self, output: &mut Vec<u8>) -> ToyStep {
         loop {
             output.append(&mut self.output);
@@ -166,7 +183,7 @@ impl Machine for Toy {
             }
             if !self.read_line() {
                 self.settled = true;
-                let until = Some(self.heard.after(IDLE));
+                let until = Some(self.deadline());
                 return if self.peer_closed {
                     Step::Close(Ending::Dropped)
                 } else {

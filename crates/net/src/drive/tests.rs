@@ -62,6 +62,7 @@ impl Scene {
             clock,
             patience: Patience::default(),
             stop: desk.order.signal(),
+            budget: Budget::without_end(),
             tls: None,
         };
         Self {
@@ -224,8 +225,108 @@ async fn a_peer_that_does_not_read_is_dropped() {
     scene.hands.turn(patience / 2);
     assert!(poll_once(driver.as_mut()).await.is_none());
     scene.hands.turn(patience / 2);
+    assert_eq!(driver.await.ending, Ending::SlowReader);
+    assert_eq!(scene.desk.diary.entries(), ["closed slow-reader"]);
+}
+
+#[tokio::test]
+async fn a_peer_that_reads_an_octet_now_and_then_is_dropped_too() {
+    let scene = Scene::new();
+    let patience = scene.surroundings.patience.write;
+    let (mut peer, ours) = duplex(1000);
+    let mut driver = pin!(scene.drive(ours));
+    peer.write_all(b"BIG 1000\r\n").await.unwrap();
+    assert!(poll_once(driver.as_mut()).await.is_none());
+    for _ in 0..20 {
+        scene.hands.turn(patience / 2);
+        peer.read_exact(&mut [0; 1]).await.unwrap();
+        if let Some(outcome) = poll_once(driver.as_mut()).await {
+            assert_eq!(outcome.ending, Ending::SlowReader);
+            assert_eq!(scene.surroundings.clock.now().0, 10 * patience);
+            return;
+        }
+    }
+    panic!("it is still waited for");
+}
+
+#[tokio::test]
+async fn under_load_a_silent_peer_goes_sooner_although_it_was_waited_for_already() {
+    let scene = Scene::new();
+    scene.hands.turn(IDLE);
+    let (_peer, ours) = duplex(1000);
+    let mut driver = pin!(scene.drive(ours));
+    assert!(poll_once(driver.as_mut()).await.is_none());
+    scene.order().herald().load(Load::High);
+    assert!(poll_once(driver.as_mut()).await.is_none());
+    scene.hands.turn(IDLE / 5);
     assert_eq!(driver.await.ending, Ending::TimedOut);
-    assert_eq!(scene.desk.diary.entries(), ["closed timed-out"]);
+}
+
+#[tokio::test]
+async fn when_the_load_is_over_a_peer_has_its_time_again() {
+    let scene = Scene::new();
+    scene.hands.turn(IDLE);
+    scene.order().herald().load(Load::Full);
+    let (_peer, ours) = duplex(1000);
+    let mut driver = pin!(scene.drive(ours));
+    assert!(poll_once(driver.as_mut()).await.is_none());
+    scene.order().herald().load(Load::Usual);
+    assert!(poll_once(driver.as_mut()).await.is_none());
+    scene.hands.turn(IDLE / 2);
+    assert!(poll_once(driver.as_mut()).await.is_none());
+}
+
+/// A scene where so many octets may be in flight.
+fn scarce(octets: usize) -> Scene {
+    let mut scene = Scene::new();
+    let herald = scene.order().herald();
+    let gauge = cassmail_telemetry::Gauge::default();
+    scene.surroundings.budget = Budget::new(usize::MAX, octets, gauge, herald);
+    scene
+}
+
+#[tokio::test]
+async fn what_a_peer_does_not_read_is_in_flight_until_it_goes() {
+    let scene = scarce(usize::MAX);
+    let budget = scene.surroundings.budget.clone();
+    let (mut peer, ours) = duplex(1000);
+    let mut driver = Box::pin(scene.drive(ours));
+    assert!(poll_once(driver.as_mut()).await.is_none());
+    assert_eq!(budget.in_flight(), 0, "an idle connection has nothing");
+    peer.write_all(b"BIG 1000\r\n").await.unwrap();
+    assert!(poll_once(driver.as_mut()).await.is_none());
+    assert!(budget.in_flight() >= 15 * 1024);
+    drop(driver);
+    assert_eq!(budget.in_flight(), 0);
+}
+
+#[tokio::test]
+async fn a_piece_that_the_desk_has_not_taken_is_in_flight() {
+    let scene = scarce(usize::MAX);
+    let budget = scene.surroundings.budget.clone();
+    let (mut peer, ours) = duplex(100_000);
+    let mut driver = Box::pin(scene.drive(ours));
+    let commands = [b"ASK gate\r\n".as_slice(), &b"ECHO x\r\n".repeat(1000)].concat();
+    peer.write_all(&commands).await.unwrap();
+    assert!(poll_once(driver.as_mut()).await.is_none());
+    assert!(budget.in_flight() >= 7900, "what waits behind the question");
+    scene.desk.gate.add_permits(1);
+    assert!(poll_once(driver.as_mut()).await.is_none());
+    assert_eq!(budget.in_flight(), 0);
+}
+
+#[tokio::test]
+async fn a_slow_reader_that_fills_the_budget_has_half_a_minute() {
+    let scene = scarce(16 * 1024);
+    let patience = scene.surroundings.patience;
+    let (mut peer, ours) = duplex(1000);
+    let mut driver = pin!(scene.drive(ours));
+    peer.write_all(b"BIG 1000\r\n").await.unwrap();
+    assert!(poll_once(driver.as_mut()).await.is_none());
+    assert_eq!(scene.surroundings.budget.load(), Load::Full);
+    scene.hands.turn(patience.write_under_load);
+    assert_eq!(driver.await.ending, Ending::SlowReader);
+    assert_eq!(scene.surroundings.budget.load(), Load::Usual);
 }
 
 #[tokio::test]

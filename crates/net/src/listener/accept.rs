@@ -5,8 +5,8 @@ use std::net::{SocketAddr, TcpStream as StdTcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
-use cassmail_telemetry::event;
-use cassmail_wire::{Caller, Ending, Moment, Reception, SessionId, TlsFacts, TurnedAway};
+use cassmail_telemetry::{Label as _, event};
+use cassmail_wire::{Caller, Ending, Moment, Reception, SessionId, Source, TlsFacts, TurnedAway};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::TlsUse;
@@ -108,6 +108,7 @@ impl<R: Reception> Door<R> {
                 if let Ok(stream) = stream.into_std() {
                     self.turn_away(stream, refusal.why);
                 }
+                self.observer.observe(Event::Limited(refusal.limit));
                 self.report(&refusal, peer);
             }
         }
@@ -141,7 +142,7 @@ impl<R: Reception> Door<R> {
     fn report(&self, refusal: &Refusal, peer: SocketAddr) {
         if let Log::Now { unlogged } = refusal.log {
             let (listener, client) = (self.name.as_str(), peer.ip());
-            let limit = refusal.limit;
+            let limit = refusal.limit.text();
             tracing::info!(
                 event = event::CONNECTION_TURNED_AWAY,
                 listener,
@@ -184,7 +185,7 @@ struct Visit<R: Reception> {
     ending: Option<Ending>,
     traffic: Traffic,
     /// Given back last.
-    _admission: Admission,
+    admission: Admission,
 }
 
 impl<R: Reception> Visit<R> {
@@ -203,14 +204,18 @@ impl<R: Reception> Visit<R> {
             accepted_at,
             ending: None,
             traffic: Traffic::default(),
-            _admission: admission,
+            admission,
         }
     }
 
     async fn serve(mut self, stream: TcpStream) {
-        let conversation = self
-            .door
-            .converse(self.session, self.peer, self.accepted_at, stream);
+        let conversation = self.door.converse(
+            self.session,
+            self.peer,
+            self.admission.source(),
+            self.accepted_at,
+            stream,
+        );
         match contained(conversation).await {
             Ok(outcome) => {
                 self.ending = Some(outcome.ending);
@@ -274,6 +279,7 @@ impl<R: Reception> Door<R> {
         &self,
         session: SessionId,
         peer: SocketAddr,
+        source: Source,
         accepted_at: Moment,
         stream: TcpStream,
     ) -> Outcome {
@@ -300,6 +306,7 @@ impl<R: Reception> Door<R> {
         let caller = Caller {
             session,
             peer,
+            source,
             local,
             tls,
             accepted_at,

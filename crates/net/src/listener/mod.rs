@@ -26,6 +26,8 @@ pub struct ListenerSpec {
     pub tls: TlsUse,
     /// How many connections it takes at once.
     pub max_connections: usize,
+    /// How many new ones it takes in a minute.
+    pub max_connections_per_minute: u32,
     /// Who counts what happens at it.
     pub observer: Arc<dyn Observer>,
 }
@@ -39,6 +41,7 @@ impl ListenerSpec {
             inherited: Vec::new(),
             tls: TlsUse::Never,
             max_connections: usize::MAX,
+            max_connections_per_minute: u32::MAX,
             observer: Arc::new(NoObserver),
         }
     }

@@ -358,7 +358,7 @@ async fn thousands_of_connections_can_wait() {
     let files = usize::try_from(raise_open_files()).unwrap_or(usize::MAX);
     let number = 3000.min(files.saturating_sub(300) / 2);
     let limits = Limits {
-        exempt: crate::limits::Network::LOOPBACK.to_vec(),
+        exempt: crate::network::Network::LOOPBACK.to_vec(),
         ..Limits::default()
     };
     let scene = Scene::new(limits, TlsUse::Never);
