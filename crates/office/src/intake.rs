@@ -25,14 +25,16 @@ use cassmail_smtp::server::{
 use cassmail_store::{
     ErrorKind, Health, MessageWriter, Patience, Reason, Store, StoreError, StoreResult,
 };
-use cassmail_telemetry::{Metrics, Outcome, Protocol, chain, event};
+use cassmail_telemetry::{Label as _, Limit, Metrics, Outcome, Protocol, chain, event};
 use cassmail_wire::sasl::Claim;
 use cassmail_wire::{Caller, Desk, Ending};
 
 use crate::clock::Clock;
 use crate::directory::{Directory, Resolution};
 use crate::header::HeaderScan;
-use crate::login::{LoginFailure, Logins};
+use crate::login::{LoggedIn, LoginFailure, Logins};
+use crate::presence::{Presence, Present};
+use crate::rates::{Bringer, RateOptions, Rates};
 use crate::submission::Completion;
 use crate::trace::Trace;
 
@@ -43,6 +45,10 @@ pub struct IntakeOptions {
     pub hostname: String,
     /// How many `Received` fields a message may have before it is taken for a loop.
     pub max_hops: usize,
+    /// How much a source or an account may bring.
+    pub rates: RateOptions,
+    /// Sessions that an account may have at once.
+    pub sessions_per_account: usize,
     /// How long a peer waits for the answer to the end of its message (RFC 5321 4.5.3.2.6 gives us
     /// ten minutes; senders in a hurry give less).
     pub patience: Duration,
@@ -56,6 +62,8 @@ pub struct Intake {
     minter: IdMinter,
     clock: Arc<dyn Clock>,
     metrics: Arc<Metrics>,
+    rates: Rates,
+    presence: Arc<Presence>,
     options: IntakeOptions,
 }
 
@@ -77,6 +85,8 @@ impl Intake {
             minter,
             clock,
             metrics,
+            rates: Rates::new(options.rates),
+            presence: Arc::default(),
             options,
         }
     }
@@ -86,6 +96,7 @@ impl Intake {
         IntakeDesk {
             intake: Arc::clone(self),
             caller,
+            present: None,
             transaction: None,
             stored: 0,
         }
@@ -96,6 +107,8 @@ impl Intake {
 pub struct IntakeDesk {
     intake: Arc<Intake>,
     caller: Caller,
+    /// Held while somebody is logged in.
+    present: Option<Present>,
     transaction: Option<Transaction>,
     /// Messages that were stored in this session.
     stored: u64,
@@ -159,6 +172,14 @@ impl Desk for IntakeDesk {
         }
     }
 
+    fn held(&self) -> usize {
+        let message = self
+            .transaction
+            .as_ref()
+            .and_then(|open| open.message.as_ref());
+        message.map_or(0, Message::held)
+    }
+
     fn note(&mut self, note: Refused) {
         self.log_refusal(&note);
     }
@@ -171,14 +192,17 @@ impl Desk for IntakeDesk {
 impl IntakeDesk {
     async fn log_in(&mut self, claim: Claim) -> Result<Login, LoginRefusal> {
         let user = claim.user.clone();
-        let verdict = self.intake.logins.check(claim).await;
+        let source = self.caller.source;
+        let verdict = self.intake.logins.check(claim, source).await;
         self.intake
             .metrics
             .login(Protocol::Smtp, outcome_of(&verdict));
         match verdict {
-            Ok(logged_in) => Ok(Login {
-                address: logged_in.address,
-            }),
+            Ok(logged_in) => self.enter(logged_in),
+            Err(LoginFailure::TooMany(limit)) => {
+                self.log_limited(limit, &user);
+                Err(LoginRefusal::TooMany)
+            }
             Err(LoginFailure::Wrong(reason)) => {
                 tracing::info!(
                     event = event::LOGIN_REFUSED, session.id = %self.caller.session,
@@ -197,6 +221,29 @@ impl IntakeDesk {
         }
     }
 
+    /// Who has logged in counts as a session of the account.
+    fn enter(&mut self, user: LoggedIn) -> Result<Login, LoginRefusal> {
+        self.present = None;
+        if !self.caller.source.is_exempt() {
+            let most = self.intake.options.sessions_per_account;
+            self.present = self.intake.presence.enter(user.id, most);
+            if self.present.is_none() {
+                self.log_limited(Limit::SessionsPerAccount, &user.address.to_string());
+                return Err(LoginRefusal::TooMany);
+            }
+        }
+        Ok(Login {
+            address: user.address,
+        })
+    }
+
+    /// The reply itself is logged with its envelope when the session notes it.
+    fn is_over_rate(&self, counted: Result<(), Limit>) -> bool {
+        let Err(limit) = counted else { return false };
+        self.intake.metrics.limited(limit);
+        true
+    }
+
     async fn open(&mut self, sender: Sender) -> Result<(), SenderRefusal> {
         self.transaction = None;
         match self.intake.store.health() {
@@ -206,6 +253,14 @@ impl IntakeDesk {
         }
         if !self.may_send_as(&sender).await? {
             return Err(SenderRefusal::NotYours);
+        }
+        let bringer = Bringer::new(
+            self.caller.source,
+            sender.user.as_ref().map(|user| &user.address),
+        );
+        let now = self.intake.clock.now();
+        if self.is_over_rate(self.intake.rates.message(&bringer, now)) {
+            return Err(SenderRefusal::TooMany);
         }
         let id = self.intake.minter.mint(self.intake.clock.wall());
         self.transaction = Some(Transaction {
@@ -239,6 +294,13 @@ impl IntakeDesk {
     }
 
     async fn accept(&mut self, recipient: Recipient) -> Result<(), RecipientRefusal> {
+        // Those that nobody has count as well: who guesses addresses names many.
+        let user = self.transaction.as_ref().and_then(Transaction::user);
+        let bringer = Bringer::new(self.caller.source, user);
+        let now = self.intake.clock.now();
+        if self.is_over_rate(self.intake.rates.recipient(&bringer, now)) {
+            return Err(RecipientRefusal::TooMany);
+        }
         let directory = &self.intake.directory;
         let (named, resolution) = match recipient {
             Recipient::Mailbox(address) => {
@@ -317,6 +379,14 @@ impl IntakeDesk {
                 CommitRefusal::Fault
             }
         }
+    }
+
+    fn log_limited(&self, limit: Limit, user: &str) {
+        self.intake.metrics.limited(limit);
+        tracing::info!(
+            event = event::LOGIN_REFUSED, session.id = %self.caller.session,
+            client.address = %self.caller.peer.ip(), user, limit = limit.text()
+        );
     }
 
     fn log_fault(&self, error: &(dyn std::error::Error + 'static)) {
@@ -416,6 +486,10 @@ impl Transaction {
         })
     }
 
+    fn user(&self) -> Option<&Address> {
+        self.sender.user.as_ref().map(|user| &user.address)
+    }
+
     fn only_recipient(&self) -> Option<&Address> {
         match self.recipients.as_slice() {
             [only] => only.named.as_ref(),
@@ -470,6 +544,13 @@ impl Transaction {
 }
 
 impl Message {
+    /// The octets that are in memory and not with the store's engine yet.
+    fn held(&self) -> usize {
+        let by_writer = self.writer.as_ref().map_or(0, |writer| writer.held());
+        let for_completion = self.completion.as_ref().map_or(0, Completion::held);
+        by_writer.saturating_add(for_completion)
+    }
+
     async fn take(&mut self, piece: Bytes) -> StoreResult<()> {
         self.size += piece.len() as u64;
         let header_end = self.scan.take(&piece);

@@ -12,13 +12,17 @@
 mod administration;
 mod clock;
 mod directory;
+mod guesses;
 mod hashing;
 mod header;
 mod intake;
 mod login;
 mod maildrop;
 mod password;
+mod presence;
+mod rates;
 mod recall;
+mod recent;
 mod submission;
 mod trace;
 
@@ -27,8 +31,10 @@ pub use administration::{
 };
 pub use clock::Clock;
 pub use directory::{Directory, DirectoryOptions, LocalPartCase, Resolution};
+pub use guesses::GuessOptions;
 pub use intake::{Intake, IntakeDesk, IntakeOptions};
 pub use login::{LoggedIn, LoginFailure, LoginOptions, Logins};
 pub use maildrop::{Counter, MaildropDesk, MaildropLock, MaildropOptions};
 pub use password::{PasswordError, PasswordOptions, Passwords, is_password_hash};
+pub use rates::RateOptions;
 pub use recall::Belief;

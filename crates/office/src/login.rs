@@ -2,15 +2,17 @@
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use cassmail_mail::{AccountId, Address, Domain};
 use cassmail_store::{AccountState, Credentials, Profile, Store, StoreError};
+use cassmail_telemetry::Limit;
+use cassmail_wire::Source;
 use cassmail_wire::sasl::Claim;
 use sha2::{Digest, Sha256};
 
 use crate::clock::Clock;
 use crate::directory::Directory;
+use crate::guesses::{Attempted, GuessOptions, Guesses, Whom};
 use crate::password::{PasswordError, Passwords};
 
 /// How logins are treated.
@@ -18,8 +20,8 @@ use crate::password::{PasswordError, Passwords};
 pub struct LoginOptions {
     /// The domain of users who give only their local part.
     pub default_domain: Option<Domain>,
-    /// How long a refused claim waits for its answer.
-    pub failure_delay: Duration,
+    /// How wrong claims are slowed.
+    pub guesses: GuessOptions,
     /// How many verified claims are remembered.
     pub remembered: usize,
 }
@@ -33,11 +35,16 @@ pub struct LoggedIn {
     pub address: Address,
 }
 
+/// An account as it is stored.
+type Found = (AccountId, Profile, Credentials);
+
 /// Why a claim is not accepted.
 #[derive(Debug)]
 pub enum LoginFailure {
     /// Not proved; the text says why, for the operator alone.
     Wrong(&'static str),
+    /// Not looked at: this limit forbids it for now.
+    TooMany(Limit),
     /// A fault of the store.
     Store(StoreError),
     /// A fault of the pool of hashes.
@@ -50,6 +57,7 @@ pub struct Logins {
     directory: Directory,
     passwords: Arc<Passwords>,
     verified: Verified,
+    guesses: Guesses,
     clock: Arc<dyn Clock>,
     options: LoginOptions,
 }
@@ -67,30 +75,57 @@ impl Logins {
         options: LoginOptions,
     ) -> Result<Self, getrandom::Error> {
         let verified = Verified::new(options.remembered)?;
+        let guesses = Guesses::new(options.guesses)?;
         Ok(Self {
             store,
             directory,
             passwords,
             verified,
+            guesses,
             clock,
             options,
         })
     }
 
-    /// Whether the claim is true. A refusal takes its time, the same for all reasons.
-    pub async fn check(&self, claim: Claim) -> Result<LoggedIn, LoginFailure> {
-        let verdict = self.verify(claim).await;
-        if let Err(LoginFailure::Wrong(_)) = verdict {
-            self.clock.sleep(self.options.failure_delay).await;
+    /// Whether the claim is true, if this source may try. A refusal takes its time, the same for all
+    /// reasons.
+    pub async fn check(&self, claim: Claim, source: Source) -> Result<LoggedIn, LoginFailure> {
+        let found = self.find(&claim.user).await.map_err(LoginFailure::Store)?;
+        let whom = self.whom(&claim.user, found.as_ref());
+        let attempt = match self.guesses.before(source, whom, self.clock.now()) {
+            Ok(attempt) => attempt,
+            Err(limit) => {
+                // Whoever is over a limit is no faster for it.
+                self.clock.sleep(self.options.guesses.first_delay).await;
+                return Err(LoginFailure::TooMany(limit));
+            }
+        };
+        let verdict = self.verify(&claim, found).await;
+        let how = match &verdict {
+            Ok(_) => Attempted::Right,
+            Err(LoginFailure::Wrong(_)) => Attempted::Wrong(Some(&claim.password)),
+            Err(_) => Attempted::Unknown,
+        };
+        let delay = self.guesses.after(attempt, how, self.clock.now());
+        if !delay.is_zero() {
+            let _waiting = self.guesses.waiting(source);
+            self.clock.sleep(delay).await;
         }
         verdict
     }
 
-    async fn verify(&self, claim: Claim) -> Result<LoggedIn, LoginFailure> {
-        let found = self.find(&claim.user).await.map_err(LoginFailure::Store)?;
+    fn whom(&self, user: &str, found: Option<&Found>) -> Whom {
+        match (found, self.address_of(user)) {
+            (Some((id, ..)), _) => Whom::Account(*id),
+            (None, Some(address)) => self.guesses.nobody(&address.to_string()),
+            (None, None) => self.guesses.nobody(user),
+        }
+    }
+
+    async fn verify(&self, claim: &Claim, found: Option<Found>) -> Result<LoggedIn, LoginFailure> {
         let credentials = found.as_ref().map(|(_, _, credentials)| credentials);
         let proved = self
-            .prove(&claim, credentials)
+            .prove(claim, credentials)
             .await
             .map_err(LoginFailure::Password)?;
         match found {
@@ -108,10 +143,7 @@ impl Logins {
 
     /// The account that a user's name means; the credentials are read anew each time, so a changed
     /// password counts at once.
-    async fn find(
-        &self,
-        user: &str,
-    ) -> Result<Option<(AccountId, Profile, Credentials)>, StoreError> {
+    async fn find(&self, user: &str) -> Result<Option<Found>, StoreError> {
         let Some(address) = self.address_of(user) else {
             return Ok(None);
         };

@@ -6,8 +6,7 @@
 //! Only QUIT removes: [`Question::Remove`] is asked by the session when QUIT was said and never
 //! otherwise, and the +OK is made from the store's receipt.
 
-use std::collections::HashSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -16,18 +15,21 @@ use cassmail_pop3::{
     Answer, BodyRefusal, LoginRefusal, MaildropRefusal, Note, Question, RemoveRefusal, Session,
 };
 use cassmail_store::{BodyReader, ErrorKind, Patience, Store, StoreError};
-use cassmail_telemetry::{Metrics, Outcome, Protocol, chain, event};
+use cassmail_telemetry::{Label as _, Limit, Metrics, Outcome, Protocol, chain, event};
 use cassmail_wire::sasl::Claim;
 use cassmail_wire::{Caller, Desk, Ending};
 
 use crate::clock::Clock;
 use crate::login::{LoggedIn, LoginFailure, Logins};
+use crate::presence::{Presence, Present};
 
 /// How mail is given out.
 #[derive(Debug, Clone)]
 pub struct MaildropOptions {
     /// Whether one session of an account shuts out others in this process.
     pub lock: MaildropLock,
+    /// Sessions that an account may have at once.
+    pub sessions_per_account: usize,
     /// How long a client waits for the answer to QUIT.
     pub patience: Duration,
 }
@@ -47,7 +49,7 @@ pub struct Counter {
     logins: Arc<Logins>,
     clock: Arc<dyn Clock>,
     metrics: Arc<Metrics>,
-    in_use: Arc<InUse>,
+    presence: Arc<Presence>,
     options: MaildropOptions,
 }
 
@@ -65,7 +67,7 @@ impl Counter {
             logins,
             clock,
             metrics,
-            in_use: Arc::default(),
+            presence: Arc::default(),
             options,
         }
     }
@@ -76,7 +78,7 @@ impl Counter {
             counter: Arc::clone(self),
             caller,
             user: None,
-            lock: None,
+            present: None,
             body: None,
         }
     }
@@ -87,7 +89,8 @@ pub struct MaildropDesk {
     counter: Arc<Counter>,
     caller: Caller,
     user: Option<LoggedIn>,
-    lock: Option<Held>,
+    /// Held while the maildrop is open.
+    present: Option<Present>,
     body: Option<Box<dyn BodyReader>>,
 }
 
@@ -144,7 +147,8 @@ impl Desk for MaildropDesk {
 impl MaildropDesk {
     async fn log_in(&mut self, claim: Claim) -> Result<(), LoginRefusal> {
         let user = claim.user.clone();
-        let verdict = self.counter.logins.check(claim).await;
+        let source = self.caller.source;
+        let verdict = self.counter.logins.check(claim, source).await;
         let outcome = if verdict.is_ok() {
             Outcome::Ok
         } else {
@@ -155,6 +159,10 @@ impl MaildropDesk {
             Ok(logged_in) => {
                 self.user = Some(logged_in);
                 Ok(())
+            }
+            Err(LoginFailure::TooMany(limit)) => {
+                self.log_limited(limit, &user);
+                Err(LoginRefusal::TooMany)
             }
             Err(LoginFailure::Wrong(reason)) => {
                 tracing::info!(
@@ -176,21 +184,38 @@ impl MaildropDesk {
 
     async fn list(&mut self) -> Result<Vec<Entry>, MaildropRefusal> {
         let account = self.account().ok_or(MaildropRefusal::TryLater)?;
-        let lock = match self.counter.options.lock {
-            MaildropLock::Shared => None,
-            MaildropLock::Exclusive => {
-                let held = self.counter.in_use.hold(account);
-                Some(held.ok_or(MaildropRefusal::InUse)?)
-            }
-        };
+        let present = self.enter(account)?;
         let listed = self.counter.store.list(account).await;
         let entries = listed.map_err(|error| {
             self.log_fault(&error);
             MaildropRefusal::TryLater
         })?;
         // Only now: a listing that failed must not shut out the next try of the same session.
-        self.lock = lock;
+        self.present = present;
         Ok(entries)
+    }
+
+    fn enter(&self, account: AccountId) -> Result<Option<Present>, MaildropRefusal> {
+        let presence = &self.counter.presence;
+        let MaildropOptions {
+            lock,
+            sessions_per_account,
+            ..
+        } = self.counter.options;
+        match lock {
+            MaildropLock::Exclusive => match presence.enter(account, 1) {
+                None => Err(MaildropRefusal::InUse),
+                entered => Ok(entered),
+            },
+            MaildropLock::Shared if self.caller.source.is_exempt() => Ok(None),
+            MaildropLock::Shared => match presence.enter(account, sessions_per_account) {
+                None => {
+                    self.log_limited(Limit::SessionsPerAccount, &self.user_for_logs());
+                    Err(MaildropRefusal::TooMany)
+                }
+                entered => Ok(entered),
+            },
+        }
     }
 
     async fn open(&mut self, id: MessageId) -> Result<(), BodyRefusal> {
@@ -252,6 +277,14 @@ impl MaildropDesk {
             .unwrap_or_default()
     }
 
+    fn log_limited(&self, limit: Limit, user: &str) {
+        self.counter.metrics.limited(limit);
+        tracing::info!(
+            event = event::LOGIN_REFUSED, session.id = %self.caller.session,
+            client.address = %self.caller.peer.ip(), user, limit = limit.text()
+        );
+    }
+
     fn log_fault(&self, error: &(dyn std::error::Error + 'static)) {
         tracing::error!(
             event = event::STORE_OPERATION_FAILED, session.id = %self.caller.session,
@@ -270,34 +303,4 @@ fn is_peers_duty(note: &Note) -> bool {
             | Note::NotRemoved
             | Note::AnswerOutOfTurn
     )
-}
-
-/// The maildrops that have a session in this process.
-#[derive(Default)]
-struct InUse(Mutex<HashSet<AccountId>>);
-
-/// Holds a maildrop until it is dropped.
-struct Held {
-    in_use: Arc<InUse>,
-    account: AccountId,
-}
-
-impl InUse {
-    fn hold(self: &Arc<Self>, account: AccountId) -> Option<Held> {
-        let mut accounts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        accounts.insert(account).then(|| Held {
-            in_use: Arc::clone(self),
-            account,
-        })
-    }
-}
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        self.in_use
-            .0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(&self.account);
-    }
 }

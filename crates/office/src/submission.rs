@@ -53,6 +53,11 @@ impl Completion {
         Some(pieces([fields.into(), held.into(), piece]))
     }
 
+    /// The octets that are held back.
+    pub(crate) fn held(&self) -> usize {
+        self.held.len()
+    }
+
     /// What to write of a message that was nothing but a header.
     pub(crate) fn finish(self, seen: Seen) -> Vec<Bytes> {
         let fields = self.missing(seen);

@@ -434,6 +434,10 @@ impl MessageWriter for Receiving {
         })
     }
 
+    fn held(&self) -> usize {
+        self.body.plain.capacity()
+    }
+
     fn commit(self: Box<Self>, delivery: Delivery, patience: Patience) -> Work<'static, Stored> {
         let Self { body, has_hole } = *self;
         let core = Arc::clone(&body.core);

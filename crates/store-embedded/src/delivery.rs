@@ -212,6 +212,10 @@ impl MessageWriter for Receiving {
         })
     }
 
+    fn held(&self) -> usize {
+        self.plain.capacity()
+    }
+
     /// The patience of the peer has no part in it: a local disk answers or fails.
     fn commit(self: Box<Self>, delivery: Delivery, _patience: Patience) -> Work<'static, Stored> {
         Box::pin(self.commit_with(delivery))

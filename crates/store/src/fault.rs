@@ -464,6 +464,10 @@ impl MessageWriter for FaultyWriter {
         Box::pin(self.script.run(Verb::Write, self.inner.write(piece)))
     }
 
+    fn held(&self) -> usize {
+        self.inner.held()
+    }
+
     fn commit(self: Box<Self>, delivery: Delivery, patience: Patience) -> Work<'static, Stored> {
         let Self { inner, script } = *self;
         let commit = inner.commit(delivery, patience);

@@ -59,6 +59,11 @@ pub trait MessageWriter: Send {
     /// if the future was never polled, since a piece lacks.
     fn write(&mut self, piece: Bytes) -> Work<'_, ()>;
 
+    /// The octets that it keeps in memory, in front of its engine.
+    fn held(&self) -> usize {
+        0
+    }
+
     /// Makes the message durable and lists it for all its owners, or for none.
     ///
     /// *Promise*: with the receipt the whole body is on disk and every owner lists it, once,

@@ -8,14 +8,16 @@ use std::time::Duration;
 
 use cassmail_mail::{Address, IdMinter, NodeId, Secret, UnixTime};
 use cassmail_office::{
-    Administration, Belief, Clock, Counter, Directory, DirectoryOptions, Intake, IntakeDesk,
-    IntakeOptions, LocalPartCase, LoginOptions, Logins, MaildropDesk, MaildropLock,
-    MaildropOptions, NewPassword, PasswordOptions, Passwords,
+    Administration, Belief, Clock, Counter, Directory, DirectoryOptions, GuessOptions, Intake,
+    IntakeDesk, IntakeOptions, LocalPartCase, LoginOptions, Logins, MaildropDesk, MaildropLock,
+    MaildropOptions, NewPassword, PasswordOptions, Passwords, RateOptions,
 };
 use cassmail_smtp::server::{Options, Session as SmtpSession};
 use cassmail_store::{MemoryStore, Store};
 use cassmail_telemetry::Metrics;
-use cassmail_wire::{Caller, Desk, Ending, Machine, Moment, SessionId, Step, TlsFacts, TlsVersion};
+use cassmail_wire::{
+    Caller, Desk, Ending, Machine, Moment, SessionId, Source, Step, TlsFacts, TlsVersion,
+};
 
 /// Everybody's password.
 pub(crate) const PASSWORD: &str = "open sesame";
@@ -126,7 +128,7 @@ impl House {
         let passwords = Arc::new(Passwords::new(&passwords).unwrap());
         let options = LoginOptions {
             default_domain: "here.example".parse().ok(),
-            failure_delay: Duration::from_secs(1),
+            guesses: GuessOptions::default(),
             remembered: 2,
         };
         let logins = Logins::new(
@@ -148,11 +150,14 @@ impl House {
             IntakeOptions {
                 hostname: "mx.here.example".into(),
                 max_hops: 100,
+                rates: RateOptions::default(),
+                sessions_per_account: 3,
                 patience: minute,
             },
         );
         let options = MaildropOptions {
             lock,
+            sessions_per_account: 3,
             patience: minute,
         };
         let counter = Counter::new(
@@ -276,6 +281,7 @@ pub(crate) fn caller(tls: Option<TlsFacts>) -> Caller {
     Caller {
         session: SessionId(1),
         peer: "192.0.2.7:4000".parse().unwrap(),
+        source: Source::of([192, 0, 2, 7].into()),
         local: "192.0.2.1:25".parse().unwrap(),
         tls,
         accepted_at: Moment::default(),

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use cassmail_mail::Secret;
 use cassmail_office::{LoginFailure, NewPassword};
+use cassmail_telemetry::Label as _;
+use cassmail_wire::Source;
 use cassmail_wire::sasl::Claim;
 
 use crate::house::{House, PASSWORD, address};
@@ -16,9 +18,16 @@ fn claim(user: &str, password: &str) -> Claim {
 }
 
 async fn reason(house: &House, user: &str, password: &str) -> &'static str {
-    match house.logins.check(claim(user, password)).await {
+    reason_from(house, 7, user, password).await
+}
+
+/// What somebody is told who connects from `192.0.2.last`.
+async fn reason_from(house: &House, last: u8, user: &str, password: &str) -> &'static str {
+    let source = Source::of([192, 0, 2, last].into());
+    match house.logins.check(claim(user, password), source).await {
         Ok(_) => "in",
         Err(LoginFailure::Wrong(reason)) => reason,
+        Err(LoginFailure::TooMany(limit)) => limit.text(),
         Err(_) => "fault",
     }
 }
@@ -33,22 +42,67 @@ async fn users_log_in_with_and_without_their_domain() {
 
 #[tokio::test]
 async fn a_refusal_takes_the_same_time_for_every_reason() {
+    for (user, password, why) in [
+        ("bob", "open Sesame", "wrong password"),
+        ("nobody", PASSWORD, "no such account"),
+        ("not an address", PASSWORD, "no such account"),
+        ("dave", PASSWORD, "account is disabled"),
+        ("dave", "wrong", "wrong password"),
+    ] {
+        let house = House::build().await;
+        assert_eq!(reason(&house, user, password).await, why);
+        assert_eq!(reason(&house, user, password).await, why);
+        assert_eq!(reason(&house, user, &[password, "x"].concat()).await, {
+            if why == "account is disabled" {
+                "wrong password"
+            } else {
+                why
+            }
+        });
+        // The same one again is no new guess; another one is, and waits longer.
+        let slept = house.clock.slept.lock().unwrap().clone();
+        let second = Duration::from_secs(1);
+        assert_eq!(slept[..2], [second; 2], "{user}");
+        let later = second + Duration::from_secs(9).mul_f64(1.0 / 99.0);
+        assert_eq!(slept[2..], [later], "{user}");
+    }
+}
+
+#[tokio::test]
+async fn who_guesses_is_refused_unseen_and_the_owner_logs_in_all_the_same() {
     let house = House::build().await;
-    assert_eq!(reason(&house, "bob", "open Sesame").await, "wrong password");
-    assert_eq!(reason(&house, "nobody", PASSWORD).await, "no such account");
-    assert_eq!(
-        reason(&house, "not an address", PASSWORD).await,
-        "no such account"
-    );
-    assert_eq!(
-        reason(&house, "dave", PASSWORD).await,
-        "account is disabled"
-    );
-    assert_eq!(reason(&house, "dave", "wrong").await, "wrong password");
-    assert_eq!(
-        *house.clock.slept.lock().unwrap(),
-        [Duration::from_secs(1); 5]
-    );
+    assert_eq!(reason_from(&house, 1, "bob", PASSWORD).await, "in");
+    for number in 0..100 {
+        let guess = number.to_string();
+        assert_eq!(
+            reason_from(&house, 2, "bob", &guess).await,
+            "wrong password"
+        );
+    }
+    let refused = reason_from(&house, 2, "carol", PASSWORD).await;
+    assert_eq!(refused, "guesses_per_source");
+    let refused = reason_from(&house, 3, "bob", PASSWORD).await;
+    assert_eq!(refused, "guesses_per_account");
+    assert_eq!(reason_from(&house, 1, "bob", PASSWORD).await, "in");
+    assert_eq!(reason_from(&house, 3, "carol", PASSWORD).await, "in");
+    house.turn(Duration::from_mins(2));
+    assert_eq!(reason_from(&house, 3, "bob", PASSWORD).await, "in");
+}
+
+#[tokio::test]
+async fn both_protocols_tell_a_source_over_its_limit_to_try_later() {
+    let house = House::build().await;
+    for number in 0..100 {
+        reason(&house, "bob", &number.to_string()).await;
+    }
+    let told = house
+        .pop3(b"USER bob\r\nPASS open sesame\r\nQUIT\r\n")
+        .await;
+    assert!(told.contains("-ERR [SYS/TEMP] too many logins"), "{told}");
+    let told = house
+        .submission(b"EHLO c\r\nAUTH PLAIN AGJvYgBvcGVuIHNlc2FtZQ==\r\nQUIT\r\n")
+        .await;
+    assert!(told.contains("454 4.7.0 too many logins"), "{told}");
 }
 
 #[tokio::test]
