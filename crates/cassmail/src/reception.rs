@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use cassmail_net::{Event, Observer};
 use cassmail_office::{Counter, Intake, IntakeDesk, MaildropDesk};
-use cassmail_telemetry::{Metrics, Protocol};
-use cassmail_wire::{Caller, Reception, TurnedAway};
+use cassmail_telemetry::{Limit, Metrics, Protocol};
+use cassmail_wire::{Caller, Ending, Reception, TurnedAway};
 
 /// Receives SMTP clients.
 pub(crate) struct SmtpReception {
@@ -67,11 +67,14 @@ impl Observer for Count {
             Event::Opened => self.metrics.session_opened(self.protocol),
             Event::Closed { ending, .. } => {
                 self.metrics.session_closed(self.protocol);
-                if ending == Some(cassmail_wire::Ending::TlsFailed) {
-                    self.metrics.tls_failed();
+                match ending {
+                    Some(Ending::TlsFailed) => self.metrics.tls_failed(),
+                    Some(Ending::SlowReader) => self.metrics.limited(Limit::SlowReader),
+                    _ => {}
                 }
             }
             Event::TurnedAway(_) => self.metrics.turned_away(),
+            Event::Limited(limit) => self.metrics.limited(limit),
             // A panic is counted by the hook that logs it.
             Event::TlsStarted(_) | Event::Panicked | Event::AcceptFailed => {}
         }

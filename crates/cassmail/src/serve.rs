@@ -8,7 +8,8 @@ use axum::Router;
 use cassmail_admin::{Readings, administration, bind_socket, readings, serve_socket, serve_tcp};
 use cassmail_config::{Listener, Loaded, LogFormat, Role, Settings, StoreKind};
 use cassmail_net::{
-    Certificates, Clock, Inherited, ListenError, ListenerSpec, Network, Server, TlsService, TlsUse,
+    Certificates, Clock, Inherited, ListenError, ListenerSpec, Network, Server, ServerOptions,
+    TlsService, TlsUse,
 };
 use cassmail_store::{Health, Store};
 use cassmail_telemetry::{Metrics, Protocol, chain, event, logs, panics};
@@ -99,6 +100,7 @@ impl Mode {
             role,
             addresses: vec![address],
             max_connections: 10_000,
+            max_connections_per_minute: 60_000,
             bare_newline: None,
         };
         settings.listeners = vec![
@@ -222,7 +224,10 @@ async fn serve_store(
 
     // Before anybody can see that we are there: who then ends us gets an orderly end.
     let mut signals = Signals::listen()?;
-    let mut server = Server::new(wiring::server_options(settings, &clock)?);
+    let mut server = Server::new(ServerOptions {
+        octets_in_flight: metrics.octets_in_flight.clone(),
+        ..wiring::server_options(settings, &clock)?
+    });
     listen(
         &mut server,
         settings,
@@ -322,6 +327,7 @@ fn listen(
             inherited: sockets,
             tls,
             max_connections: listener.max_connections as usize,
+            max_connections_per_minute: listener.max_connections_per_minute,
             observer: Arc::new(Count {
                 protocol,
                 metrics: Arc::clone(metrics),

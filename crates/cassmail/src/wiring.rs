@@ -8,15 +8,16 @@ use cassmail_config::{BareNewline, Listener, LocalPartCase, Role, Settings, Stor
 use cassmail_mail::{Domain, IdMinter, NodeId};
 use cassmail_net::{CertificateFiles, Certificates, Clock, ServerOptions};
 use cassmail_office::{
-    Administration, Belief, Counter, Directory, DirectoryOptions, Intake, IntakeOptions,
-    LoginOptions, Logins, MaildropLock, MaildropOptions, PasswordOptions, Passwords,
+    Administration, Belief, Counter, Directory, DirectoryOptions, GuessOptions, Intake,
+    IntakeOptions, LoginOptions, Logins, MaildropLock, MaildropOptions, PasswordOptions, Passwords,
+    RateOptions,
 };
 use cassmail_smtp::server::{AuthOffer, Options as SmtpOptions, StartTlsOffer};
 use cassmail_store::{MemoryStore, Store};
 use cassmail_store_cassandra::{ClaimError, CopyClaim};
 use cassmail_store_embedded::{Embedded, Options as EmbeddedOptions};
 use cassmail_telemetry::Metrics;
-use cassmail_wire::BareLf;
+use cassmail_wire::{BareLf, Rate};
 
 use crate::clock::OfficeClock;
 use crate::cluster::{self, NoSchema};
@@ -208,8 +209,32 @@ fn password_options(settings: &Settings) -> PasswordOptions {
 fn login_options(settings: &Settings) -> LoginOptions {
     LoginOptions {
         default_domain: settings.identity.default_domain.clone(),
-        failure_delay: settings.login.failure_delay.0,
+        guesses: guess_options(settings),
         remembered: settings.login.remembered as usize,
+    }
+}
+
+fn guess_options(settings: &Settings) -> GuessOptions {
+    let login = &settings.login;
+    GuessOptions {
+        per_source: Rate::per_hour(login.guesses_per_source_and_hour),
+        per_account: Rate::per_hour(login.guesses_per_account_and_hour),
+        first_delay: login.failure_delay.0,
+        longest_delay: login.longest_delay.0,
+        remembered_for: login.remembered_for.0,
+        remembered: settings.limits.remembered as usize,
+        ..GuessOptions::default()
+    }
+}
+
+fn rate_options(settings: &Settings) -> RateOptions {
+    let limits = &settings.limits;
+    RateOptions {
+        messages_per_source: Rate::per_minute(limits.messages_per_source_and_minute),
+        recipients_per_source: Rate::per_minute(limits.recipients_per_source_and_minute),
+        messages_per_account: Rate::per_hour(limits.messages_per_account_and_hour),
+        recipients_per_account: Rate::per_hour(limits.recipients_per_account_and_hour),
+        remembered: limits.remembered as usize,
     }
 }
 
@@ -217,6 +242,8 @@ fn intake_options(settings: &Settings) -> IntakeOptions {
     IntakeOptions {
         hostname: crate::settings::hostname(settings).to_string(),
         max_hops: settings.smtp.max_hops as usize,
+        rates: rate_options(settings),
+        sessions_per_account: settings.limits.sessions_per_account as usize,
         // Senders wait for ten minutes (RFC 5321 4.5.3.2.6); a minute is what hasty ones give.
         patience: Duration::from_mins(1),
     }
@@ -230,6 +257,7 @@ fn maildrop_options(settings: &Settings) -> MaildropOptions {
     };
     MaildropOptions {
         lock,
+        sessions_per_account: settings.limits.sessions_per_account as usize,
         patience: Duration::from_mins(1),
     }
 }
@@ -237,6 +265,7 @@ fn maildrop_options(settings: &Settings) -> MaildropOptions {
 /// What net does for all listeners.
 pub(crate) fn server_options(settings: &Settings, clock: &Clock) -> Outcome<ServerOptions> {
     let limits = &settings.limits;
+    let prefix = |bits: u32| u8::try_from(bits).unwrap_or(u8::MAX);
     let exempt = limits.exempt.iter().map(|network| network.parse());
     let exempt = exempt.collect::<Result<Vec<_>, _>>();
     let exempt = exempt
@@ -246,16 +275,22 @@ pub(crate) fn server_options(settings: &Settings, clock: &Clock) -> Outcome<Serv
         clock: clock.clone(),
         limits: cassmail_net::Limits {
             connections: limits.connections as usize,
+            octets_in_flight: usize::try_from(limits.octets_in_flight.0).unwrap_or(usize::MAX),
+            ipv4_prefix: prefix(limits.ipv4_prefix),
+            ipv6_prefix: prefix(limits.ipv6_prefix),
             per_source: limits.per_source as usize,
             per_source_and_minute: limits.per_source_and_minute,
+            remembered: limits.remembered as usize,
             exempt,
         },
         patience: cassmail_net::Patience {
             handshake: settings.tls.handshake_timeout.0,
             write: limits.write_timeout.0,
+            write_under_load: limits.patience_under_load.0,
             ..cassmail_net::Patience::default()
         },
         stop_within: settings.shutdown.deadline.0,
+        ..ServerOptions::default()
     })
 }
 
@@ -313,6 +348,9 @@ pub(crate) fn smtp_options(
             recipients: settings.smtp.max_recipients as usize,
             errors: settings.smtp.max_errors,
             silence: settings.smtp.idle_timeout.0,
+            stall: settings.smtp.stall_timeout.0,
+            silence_under_load: settings.limits.patience_under_load.0,
+            stall_under_load: settings.limits.patience_under_load.0.saturating_mul(4),
             ..base.limits.clone()
         },
         ..base
@@ -324,6 +362,7 @@ pub(crate) fn pop3_options(settings: &Settings, tls: TlsThere) -> cassmail_pop3:
     let limits = cassmail_pop3::Limits {
         misuses_after_login: settings.pop3.max_errors,
         idle: settings.pop3.idle_timeout.0,
+        idle_before_login_under_load: settings.limits.patience_under_load.0,
         ..cassmail_pop3::Limits::default()
     };
     cassmail_pop3::Options {

@@ -227,6 +227,8 @@ pub struct Listener {
     pub addresses: Vec<SocketAddr>,
     /// How many connections it takes.
     pub max_connections: u32,
+    /// How many new ones in a minute.
+    pub max_connections_per_minute: u32,
     /// What happens to lines that end without CRLF; none for the role's default.
     pub bare_newline: Option<BareNewline>,
 }
@@ -237,23 +239,26 @@ impl Listener {
         let role = reader.of_listener(index, "role", None);
         let addresses = reader.of_listener(index, "addresses", None);
         let max_connections = reader.of_listener(index, "max_connections", Some(5000));
+        let per_minute = reader.of_listener(index, "max_connections_per_minute", Some(60_000));
         let bare_newline = reader.of_listener(index, "bare_newline", Some(None));
         Some(Self {
             name: name?,
             role: role?,
             addresses: addresses?,
             max_connections: max_connections?,
+            max_connections_per_minute: per_minute?,
             bare_newline: bare_newline?,
         })
     }
 }
 
 /// The keys of a `[[listener]]`.
-pub(crate) const LISTENER_KEYS: [&str; 5] = [
+pub(crate) const LISTENER_KEYS: [&str; 6] = [
     "name",
     "role",
     "addresses",
     "max_connections",
+    "max_connections_per_minute",
     "bare_newline",
 ];
 
@@ -277,6 +282,7 @@ table! {
         // RFC 5321 6.3: at least 100; some houses have fewer on purpose.
         max_hops: u32 [30, 1000],
         idle_timeout: Interval [Interval::seconds(30), Interval::minutes(60)],
+        stall_timeout: Interval [Interval::minutes(1), Interval::minutes(24 * 60)],
     }
 }
 
@@ -294,8 +300,19 @@ table! {
     /// `[limits]`.
     Limits at "limits." {
         connections: u32 [1, 1_000_000],
+        octets_in_flight: ByteSize [ByteSize::mib(1), ByteSize::gib(1024)],
+        // Less than 30 seconds without an octet is no sign of ill will.
+        patience_under_load: Interval [Interval::seconds(30), Interval::minutes(60)],
+        ipv4_prefix: u32 [8, 32],
+        ipv6_prefix: u32 [16, 128],
         per_source: u32 [1, 1_000_000],
         per_source_and_minute: u32 [1, 1_000_000],
+        messages_per_source_and_minute: u32 [1, 1_000_000],
+        recipients_per_source_and_minute: u32 [1, 100_000_000],
+        messages_per_account_and_hour: u32 [1, 10_000_000],
+        recipients_per_account_and_hour: u32 [1, 1_000_000_000],
+        sessions_per_account: u32 [1, 1_000_000],
+        remembered: u32 [100, 100_000_000],
         exempt: Vec<String>,
         write_timeout: Interval [Interval::seconds(1), Interval::minutes(60)],
     }
@@ -310,6 +327,10 @@ table! {
         workers: u32 [1, 256],
         queue: u32 [1, 100_000],
         failure_delay: Interval [Interval::seconds(0), Interval::seconds(30)],
+        longest_delay: Interval [Interval::seconds(0), Interval::seconds(30)],
+        guesses_per_source_and_hour: u32 [1, 1_000_000],
+        guesses_per_account_and_hour: u32 [1, 1_000_000],
+        remembered_for: Interval [Interval::minutes(1), Interval::minutes(366 * 24 * 60)],
         remembered: u32 [1, 100_000_000],
     }
 }
