@@ -39,6 +39,10 @@ cargo xtask COMMAND
                      they can be installed; some six minutes
   bench crash [ROUNDS] [HISTORIES]
                      200 rounds of kill -9 and 10 000 simulated power cuts
+  bench hostile [SECONDS] [--exempt]
+                     attackers on the loopback, SECONDS for each of their scenes (20), and somebody
+                     who is served beside them; some six minutes. With --exempt no limit per source
+                     holds for them
   bench cassandra [ROUNDS]
                      the budgets of the store on Cassandra, on one node; some six minutes
   bench tombstones [DAYS] [MAILS_A_DAY]
@@ -74,6 +78,7 @@ fn main() -> ExitCode {
         ["test-clusters"] => clusters::run(),
         ["bench", "embedded", rest @ ..] => bench::embedded(rest),
         ["bench", "crash", rest @ ..] => bench::crash(rest),
+        ["bench", "hostile", rest @ ..] => bench::hostile(rest),
         ["bench", "cassandra", rest @ ..] => bench::cassandra(rest),
         ["bench", "faults", rest @ ..] => bench::faults(rest),
         ["bench", "tombstones", rest @ ..] => bench::tombstones(rest),

@@ -7,6 +7,7 @@ use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 
 use crate::arrivals::Plan;
 use crate::crew::Crew;
+use crate::hostile::HostileArgs;
 use crate::mailboxes::Pick;
 use crate::message::Content;
 use crate::sizes::{Recipients, Sizes};
@@ -50,6 +51,8 @@ pub(crate) enum Command {
     Pop3(Pop3Args),
     /// Compare all mailboxes of a ledger with it.
     Verify(VerifyArgs),
+    /// Attack a server on the loopback, and look how others are served meanwhile.
+    Hostile(HostileArgs),
     /// Time the opening and the listings of one mailbox.
     Mailbox(MailboxArgs),
 }

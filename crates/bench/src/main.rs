@@ -41,6 +41,13 @@
 //! cassmail-bench mailbox --target 127.0.0.1:1110 --login big@example.org --password secret
 //! ```
 //!
+//! What strangers do to a server, and how somebody fares who is served beside them:
+//!
+//! ```text
+//! cassmail-bench hostile --smtp 127.0.0.1:2525 --pop3 127.0.0.1:2110 --neighbour a@example.org \
+//!     --victims b@example.org,c@example.org --password secret --pid 4711
+//! ```
+//!
 //! # What is worth knowing
 //!
 //! - Exit codes: 0 well, 1 failed (operations failed, unless `--allow-errors`; promises broken), 2
@@ -61,6 +68,7 @@ mod arrivals;
 mod cli;
 mod clock;
 mod crew;
+mod hostile;
 mod ledger;
 mod mailboxes;
 mod measure;
@@ -89,8 +97,8 @@ use crate::report::Report;
 fn main() -> ExitCode {
     process::raise_open_files();
     match run(Cli::parse().command) {
-        Ok(Outcome { good: true, .. }) => ExitCode::SUCCESS,
-        Ok(_) => ExitCode::FAILURE,
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
         Err(error) => {
             output::complain(&error);
             ExitCode::FAILURE
@@ -98,10 +106,16 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(command: Command) -> Result<Outcome> {
-    let (outcome, json) = perform(command)?;
-    output::present(&outcome.report, json.as_deref())?;
-    Ok(outcome)
+/// Whether all went well.
+fn run(command: Command) -> Result<bool> {
+    if let Command::Hostile(args) = command {
+        let report = hostile::attack(&args)?;
+        output::present(&report, &report.table(), args.json.as_deref())?;
+        return Ok(report.is_good());
+    }
+    let (Outcome { report, good }, json) = perform(command)?;
+    output::present(&report, &report.table(), json.as_deref())?;
+    Ok(good)
 }
 
 /// The report of a subcommand and whether it means success.
@@ -125,6 +139,7 @@ fn perform(command: Command) -> Result<(Outcome, Option<PathBuf>)> {
             let json = args.json.clone();
             (Report::of_findings(verify::verify(args)?), json, false)
         }
+        Command::Hostile(_) => anyhow::bail!("it has a report of its own"),
         Command::Mailbox(args) => {
             let json = args.json.clone();
             (

@@ -3,13 +3,12 @@
 use std::path::Path;
 
 use anyhow::{Context, Result};
-
-use crate::report::Report;
+use serde::Serialize;
 
 /// Prints the table, and writes JSON where it is wanted.
-pub(crate) fn present(report: &Report, json: Option<&Path>) -> Result<()> {
+pub(crate) fn present(report: &impl Serialize, table: &str, json: Option<&Path>) -> Result<()> {
     let Some(path) = json else {
-        print(&report.table());
+        print(table);
         return Ok(());
     };
     let mut text = serde_json::to_string_pretty(report).context("cannot make JSON")?;
@@ -18,7 +17,7 @@ pub(crate) fn present(report: &Report, json: Option<&Path>) -> Result<()> {
         print(&text);
         return Ok(());
     }
-    print(&report.table());
+    print(table);
     std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
 }
 

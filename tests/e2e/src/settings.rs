@@ -11,7 +11,7 @@ use crate::installed;
 ///
 /// When there is none: the tests cannot mean anything without it.
 pub fn binary() -> PathBuf {
-    let path = variable("CASSMAIL_BIN").map_or_else(beside_the_tests, PathBuf::from);
+    let path = variable("CASSMAIL_BIN").map_or_else(|| built("cassmail"), PathBuf::from);
     assert!(
         path.is_file(),
         "{} is not there: cargo build -p cassmail",
@@ -70,7 +70,7 @@ pub fn cluster() -> Option<Cluster> {
 
 /// The program that starts and asks clusters, beside the binary under test.
 pub fn xtask() -> PathBuf {
-    beside_the_tests().with_file_name("xtask")
+    built("xtask")
 }
 
 /// Whether the store under test keeps mail when its process ends.
@@ -95,6 +95,11 @@ pub fn mortal_command() -> Command {
     without_settings(command)
 }
 
+/// The load generator, which is built with the binary.
+pub fn generator() -> Command {
+    without_settings(Command::new(built("cassmail-bench")))
+}
+
 fn without_settings(mut command: Command) -> Command {
     for (name, _) in std::env::vars_os() {
         if name.as_encoded_bytes().starts_with(b"CASSMAIL_") {
@@ -104,12 +109,12 @@ fn without_settings(mut command: Command) -> Command {
     command
 }
 
-/// Test binaries are in `TARGET/debug/deps`, the binary two steps above them.
-fn beside_the_tests() -> PathBuf {
+/// Test binaries are in `TARGET/debug/deps`, programs two steps above them.
+fn built(program: &str) -> PathBuf {
     let mut path = std::env::current_exe().expect("tests know where they are");
     path.pop();
     path.pop();
-    path.join("cassmail")
+    path.join(program)
 }
 
 #[expect(

@@ -108,6 +108,55 @@ pub(super) const START: Budget = Budget {
     decimals: 1,
 };
 
+pub(super) const HOSTILE_SLOWEST: Budget = Budget {
+    what: "a delivery or poll of the neighbour, the slowest of all scenes",
+    unit: "ms",
+    bound: Bound::AtMost,
+    wanted: 1000.0,
+    half_way: None,
+    decimals: 0,
+};
+pub(super) const HOSTILE_FAILED: Budget = Budget {
+    what: "deliveries and polls of the neighbour that failed, most in a scene",
+    unit: "",
+    bound: Bound::AtMost,
+    wanted: 0.0,
+    half_way: None,
+    decimals: 0,
+};
+pub(super) const HOSTILE_IDLE_MEMORY: Budget = Budget {
+    what: "memory of the process with 5000 idle connections, 500 of them under TLS",
+    unit: "MiB",
+    bound: Bound::AtMost,
+    wanted: 100.0,
+    half_way: None,
+    decimals: 1,
+};
+pub(super) const HOSTILE_MEMORY: Budget = Budget {
+    what: "memory of the process, most of all scenes",
+    unit: "MiB",
+    bound: Bound::AtMost,
+    wanted: 150.0,
+    half_way: None,
+    decimals: 1,
+};
+pub(super) const HOSTILE_RETURN: Budget = Budget {
+    what: "memory after all scenes, to that before the first",
+    unit: "times",
+    bound: Bound::AtMost,
+    wanted: 1.2,
+    half_way: None,
+    decimals: 2,
+};
+pub(super) const HOSTILE_LEFT: Budget = Budget {
+    what: "scenes after which sockets or sessions were left (0: none, 1: some)",
+    unit: "",
+    bound: Bound::AtMost,
+    wanted: 0.0,
+    half_way: None,
+    decimals: 0,
+};
+
 pub(super) const CLUSTER_ACCEPT_CPU: Budget = Budget {
     what: "SMTP accept to 250, 10 KiB, 32 open connections, pipelined: CPU of cassmail per mail",
     unit: "ms",

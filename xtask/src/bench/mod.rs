@@ -10,6 +10,7 @@ mod dovecot;
 mod embedded;
 mod faults;
 mod generator;
+mod hostile;
 mod james;
 mod machine;
 mod measure;
@@ -34,6 +35,21 @@ pub(crate) fn embedded(words: &[&str]) -> Result<()> {
 /// The budgets of the store on Cassandra.
 pub(crate) fn cassandra(words: &[&str]) -> Result<()> {
     cassandra::run(&Options::parse(words)?.at_most(1)?)
+}
+
+/// What strangers do.
+pub(crate) fn hostile(words: &[&str]) -> Result<()> {
+    let exempt = if words.contains(&"--exempt") {
+        hostile::Exempt::Everybody
+    } else {
+        hostile::Exempt::Nobody
+    };
+    let others: Vec<&str> = words
+        .iter()
+        .filter(|word| **word != "--exempt")
+        .copied()
+        .collect();
+    hostile::run(&Options::parse(&others)?.at_most(1)?, exempt)
 }
 
 /// What a cluster goes through.

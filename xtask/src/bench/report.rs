@@ -132,6 +132,7 @@ mod tests {
             "tombstones",
             "james",
             "faults",
+            "hostile",
         ] {
             assert!(replaced(&document, name, "").is_some(), "{name}");
         }
