@@ -91,9 +91,15 @@ pub(crate) struct Driver<IO, D: Desk> {
     alarm: Alarm,
     ear: Ear,
     share: Share,
+    /// Octets that were carried since others had their turn.
+    carried: u64,
     surroundings: Surroundings,
     cause: Option<io::Error>,
 }
+
+/// After so many octets others have their turn: a peer that always has more to say, or to read, would
+/// else keep its thread for as long as the runtime lets a task go on, which is a hundred such turns.
+const TURN: u64 = 64 * 1024;
 
 /// What ended the waiting for the peer. What the peer sent is with the session already.
 enum Event {
@@ -124,6 +130,7 @@ where
             alarm: Alarm::new(surroundings.clock.clone()),
             ear: surroundings.stop.ear(),
             share: surroundings.budget.share(),
+            carried: 0,
             surroundings,
             cause: None,
         }
@@ -178,7 +185,10 @@ where
         let mut open_question = None;
         loop {
             match self.machine.next(self.link.output()) {
-                Step::Flush => self.flush().await?,
+                Step::Flush => {
+                    self.flush().await?;
+                    self.give_way().await;
+                }
                 Step::Ask(question) => open_question = Some(question),
                 Step::Body(piece) => {
                     let octets = piece.len();
@@ -264,6 +274,19 @@ where
         .await
     }
 
+    /// Lets others go on, if this connection has had its turn.
+    async fn give_way(&mut self) {
+        let carried = self
+            .link
+            .traffic
+            .received
+            .saturating_add(self.link.traffic.sent);
+        if carried.saturating_sub(self.carried) >= TURN {
+            self.carried = carried;
+            tokio::task::yield_now().await;
+        }
+    }
+
     fn patience_with_readers(&self) -> Duration {
         let Surroundings {
             patience, budget, ..
@@ -283,6 +306,7 @@ where
     /// Waits for the peer, the deadline, or the word to stop. A read is tried first, since that is
     /// what mostly happened; a peer that never pauses hears of the end all the same.
     async fn wait(&mut self, until: Option<Moment>) -> Event {
+        self.give_way().await;
         self.link.rest();
         self.share.hold(self.held());
         poll_fn(|cx| self.poll_event(cx, until)).await

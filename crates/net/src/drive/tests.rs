@@ -21,8 +21,12 @@ impl AsyncRead for Script {
         _: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if let Some(piece) = self.pieces.pop_front() {
+        if let Some(mut piece) = self.pieces.pop_front() {
+            let rest = piece.split_off(piece.len().min(buffer.remaining()));
             buffer.put_slice(&piece);
+            if !rest.is_empty() {
+                self.pieces.push_front(rest);
+            }
         }
         Poll::Ready(Ok(()))
     }
@@ -247,6 +251,23 @@ async fn a_peer_that_reads_an_octet_now_and_then_is_dropped_too() {
         }
     }
     panic!("it is still waited for");
+}
+
+#[tokio::test]
+async fn a_peer_that_never_pauses_leaves_others_their_turn() {
+    let scene = Scene::new();
+    let written = Arc::default();
+    let piece = b"ECHO some more\r\n".repeat(8 * 1024);
+    let script = Script {
+        pieces: std::iter::repeat_n(piece, 10).collect(),
+        written: Arc::clone(&written),
+    };
+    let mut driver = pin!(scene.drive(script));
+    let mut turns = 1;
+    while poll_once(driver.as_mut()).await.is_none() {
+        turns += 1;
+    }
+    assert!(turns >= 10, "{turns} turns");
 }
 
 #[tokio::test]
