@@ -1,6 +1,8 @@
 //! A conversation with a session, without sockets; and what must hold in all of them.
 
-use cassmail_wire::{Caller, Ending, Machine, Moment, SessionId, Source, Step, TlsFacts, TlsVersion};
+use cassmail_wire::{
+    Caller, Ending, Machine, Moment, SessionId, Source, Step, TlsFacts, TlsVersion,
+};
 
 use crate::dice::Dice;
 
