@@ -8,6 +8,7 @@ mod clusters;
 mod command;
 mod docs;
 mod fuzz;
+mod layers;
 mod rfc;
 mod setup;
 mod test;
@@ -32,7 +33,7 @@ cargo xtask COMMAND
   fuzz guided [TARGETS] [--seconds N] [--write]
                      the same, guided by coverage: libFuzzer on nightly Rust, with the sanitizer of
                      addresses; ten minutes each
-  setup              install the mail clients that the end-to-end tests use
+  setup              install the mail clients and servers that the end-to-end tests use
   cassandra ...      real clusters of Cassandra, one to six nodes; alone, it lists its commands
   bench embedded [ROUNDS]
                      the budgets of the embedded store, with Postfix and Dovecot beside it where

@@ -1,10 +1,11 @@
-//! What the tests need beside Rust: real mail clients, and what real Cassandra runs on.
+//! What the tests need beside Rust: real mail clients and servers, and what real Cassandra runs on.
 
 use std::process::Stdio;
 
 use anyhow::{Result, bail};
 
 use crate::command::{command, output, say};
+use crate::layers;
 
 /// What the tests drive: a command that ends well where it is complete, and the Debian package that
 /// has it. For TLS swaks needs a module, and for logins mutt needs one, which are packages of their
@@ -34,13 +35,22 @@ const CLIENTS: [(&str, &str); 12] = [
 /// would be taken for one that passed.
 pub(crate) fn run() -> Result<()> {
     let wanted = missing();
-    if wanted.is_empty() {
+    let layers = layers::missing();
+    if wanted.is_empty() && layers.is_empty() {
         say("all programs that the tests use are installed");
         return Ok(());
     }
     let is_root = is_root();
-    if is_root && let Err(error) = run_apt(&wanted) {
+    if is_root
+        && !wanted.is_empty()
+        && let Err(error) = run_apt(&wanted)
+    {
         say(&format!("{error:#}"));
+    }
+    for package in layers.iter().filter(|_| is_root) {
+        if let Err(error) = layers::install(package) {
+            say(&format!("{error:#}"));
+        }
     }
     let left_out = remind();
     if left_out > 0 && is_root && is_ci() {
@@ -63,7 +73,15 @@ pub(crate) fn remind() -> usize {
             missing.join(" ")
         ));
     }
-    missing.len()
+    let layers = layers::missing();
+    if !layers.is_empty() {
+        say(&format!(
+            "left out: the tests with {} in layers, which are not installed; as root: cargo \
+             xtask setup",
+            layers.join(", ")
+        ));
+    }
+    missing.len() + layers.len()
 }
 
 /// The packages that are not there.

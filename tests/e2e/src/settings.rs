@@ -31,6 +31,17 @@ pub fn crash_rounds() -> u32 {
     })
 }
 
+/// How many messages are in the queue of a mail server: `CASSMAIL_QUEUE_LENGTH`, else 300.
+///
+/// # Panics
+///
+/// When the variable is not a number.
+pub fn queue_length() -> usize {
+    variable("CASSMAIL_QUEUE_LENGTH").map_or(300, |length| {
+        length.parse().expect("CASSMAIL_QUEUE_LENGTH is a number")
+    })
+}
+
 /// Whether a client that is not installed is a failure: `CASSMAIL_ALL_CLIENTS=1`, and CI
 /// (`CI=true`) unless `CASSMAIL_ALL_CLIENTS=0`. In CI nobody reads what a test that passed has to
 /// say.

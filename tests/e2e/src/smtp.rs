@@ -49,8 +49,18 @@ impl Conversation {
     ///
     /// As above.
     pub fn offer_to(&mut self, recipient: &str, wire: &[u8]) -> Result<String> {
-        self.wants("MAIL FROM:<alice@example.org>", "250")?;
-        self.wants(&format!("RCPT TO:<{recipient}>"), "250")?;
+        let sender = "<alice@example.org>";
+        self.hand_over(sender, &format!("<{recipient}>"), wire)
+    }
+
+    /// The same for any paths, parameters included.
+    ///
+    /// # Errors
+    ///
+    /// As above.
+    pub fn hand_over(&mut self, sender: &str, recipient: &str, wire: &[u8]) -> Result<String> {
+        self.wants(&format!("MAIL FROM:{sender}"), "250")?;
+        self.wants(&format!("RCPT TO:{recipient}"), "250")?;
         self.wants("DATA", "354")?;
         self.stream.get_mut().write_all(wire)?;
         self.say(".")

@@ -54,6 +54,16 @@ impl Wire {
         Ok(Self::Tls(Box::new(StreamOwned::new(connection, stream))))
     }
 
+    /// The certificate that the server showed; nothing in clear.
+    pub fn certificate(&self) -> Vec<u8> {
+        let shown = match self {
+            Self::Clear(_) => None,
+            Self::Tls(stream) => stream.conn.peer_certificates(),
+        };
+        let first = shown.and_then(|chain| chain.first());
+        first.map(|own| own.to_vec()).unwrap_or_default()
+    }
+
     /// Says that nothing more will come.
     ///
     /// # Errors
