@@ -11,6 +11,7 @@ mod fetchers;
 mod hellos;
 mod limits;
 mod maildrop;
+mod mechanisms;
 mod refusals;
 mod senders;
 mod skip;
