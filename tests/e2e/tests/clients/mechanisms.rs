@@ -1,5 +1,5 @@
-//! Every mechanism for passwords that a client can be told to use, on every port and with every kind
-//! of TLS it is for. A client that is told takes that mechanism or fails.
+//! Every mechanism for passwords that a client can be told to use, on every port and with every
+//! kind of TLS that it is for. A client that is told takes that mechanism or fails.
 //!
 //! How mail comes and goes is tested with `senders` and `fetchers`; here one letter is enough.
 
