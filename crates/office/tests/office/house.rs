@@ -61,6 +61,7 @@ pub(crate) struct House {
     pub(crate) intake: Arc<Intake>,
     pub(crate) counter: Arc<Counter>,
     pub(crate) clock: Arc<StillClock>,
+    pub(crate) metrics: Arc<Metrics>,
 }
 
 impl House {
@@ -164,10 +165,11 @@ impl House {
             store.clone(),
             logins.clone(),
             ticking.clone(),
-            metrics,
+            metrics.clone(),
             options,
         );
         Self {
+            metrics,
             administration: Administration::new(
                 store.clone(),
                 directory.clone(),

@@ -4,6 +4,7 @@ mod directory;
 mod faults;
 mod house;
 mod intake;
+mod limits;
 mod login;
 mod maildrop;
 mod mixups;
