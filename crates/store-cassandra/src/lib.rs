@@ -43,6 +43,7 @@ mod delivery;
 mod engine;
 mod envelope;
 mod error;
+pub mod forms;
 mod frames;
 mod freshness;
 mod gate;

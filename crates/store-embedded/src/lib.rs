@@ -28,6 +28,7 @@ mod disk;
 mod embedded;
 mod error;
 mod folder;
+pub mod forms;
 mod front;
 #[cfg(test)]
 mod histories;
