@@ -1,8 +1,9 @@
 //! A look at a message's header while it passes: what is there, and where it ends.
 
-/// Which fields were seen, counted over pieces that may be cut anywhere.
+/// Which fields were seen, counted over the pieces of a message that may be cut anywhere. No more
+/// than the beginning of a line is kept.
 #[derive(Debug, Default)]
-pub(crate) struct HeaderScan {
+pub struct HeaderScan {
     /// The beginning of the current line, as far as it matters.
     line: Vec<u8>,
     /// Whether the header is over.
@@ -12,15 +13,15 @@ pub(crate) struct HeaderScan {
 
 /// What was seen so far.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Seen {
+pub struct Seen {
     /// How many `Received` fields: the hops that the message made.
-    pub(crate) received: usize,
+    pub received: usize,
     /// A `From` field.
-    pub(crate) from: bool,
+    pub from: bool,
     /// A `Date` field.
-    pub(crate) date: bool,
+    pub date: bool,
     /// A `Message-ID` field.
-    pub(crate) message_id: bool,
+    pub message_id: bool,
 }
 
 /// No field name that matters is longer, so more of a line is not kept.
@@ -29,7 +30,7 @@ const LONGEST_NAME: usize = 12;
 impl HeaderScan {
     /// Takes the next piece; gives how much of it belongs to the header once the header has ended
     /// in this piece or before.
-    pub(crate) fn take(&mut self, piece: &[u8]) -> Option<usize> {
+    pub fn take(&mut self, piece: &[u8]) -> Option<usize> {
         if self.ended {
             return Some(0);
         }
@@ -48,7 +49,7 @@ impl HeaderScan {
     }
 
     /// What was seen so far.
-    pub(crate) fn seen(&self) -> Seen {
+    pub fn seen(&self) -> Seen {
         self.seen
     }
 

@@ -32,9 +32,11 @@ pub use administration::{
 pub use clock::Clock;
 pub use directory::{Directory, DirectoryOptions, LocalPartCase, Resolution};
 pub use guesses::GuessOptions;
+pub use header::{HeaderScan, Seen};
 pub use intake::{Intake, IntakeDesk, IntakeOptions};
 pub use login::{LoggedIn, LoginFailure, LoginOptions, Logins};
 pub use maildrop::{Counter, MaildropDesk, MaildropLock, MaildropOptions};
 pub use password::{PasswordError, PasswordOptions, Passwords, is_password_hash};
 pub use rates::RateOptions;
 pub use recall::Belief;
+pub use submission::Completion;

@@ -12,7 +12,7 @@ use crate::trace::date;
 const LONGEST_HEADER: usize = 128 * 1024;
 
 /// Holds a header back until it is known what it lacks.
-pub(crate) struct Completion {
+pub struct Completion {
     user: Address,
     id: MessageId,
     hostname: String,
@@ -21,7 +21,8 @@ pub(crate) struct Completion {
 }
 
 impl Completion {
-    pub(crate) fn new(user: &Address, id: MessageId, hostname: &str, date: UnixTime) -> Self {
+    /// For a message of this user, with what its fields would say.
+    pub fn new(user: &Address, id: MessageId, hostname: &str, date: UnixTime) -> Self {
         Self {
             user: user.clone(),
             id,
@@ -33,7 +34,7 @@ impl Completion {
 
     /// Takes a piece; once the header has ended in it, gives out what to write: the fields that are
     /// missing, the header, the rest. Until then the piece is held.
-    pub(crate) fn take(
+    pub fn take(
         &mut self,
         piece: Bytes,
         header_end: Option<usize>,
@@ -59,7 +60,7 @@ impl Completion {
     }
 
     /// What to write of a message that was nothing but a header.
-    pub(crate) fn finish(self, seen: Seen) -> Vec<Bytes> {
+    pub fn finish(self, seen: Seen) -> Vec<Bytes> {
         let fields = self.missing(seen);
         pieces([fields.into(), self.held.into(), Bytes::new()])
     }
