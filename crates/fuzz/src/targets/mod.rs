@@ -1,11 +1,15 @@
 //! The table of targets; each file says what must hold.
 
 mod addresses;
+mod cassandra_records;
 mod configuration;
 mod dots;
+mod embedded_records;
+mod headers;
 mod lines;
 mod pop3;
 mod pop3_world;
+mod records;
 mod smtp;
 mod smtp_command;
 mod smtp_world;
@@ -28,7 +32,7 @@ pub struct Target {
 }
 
 /// All of them.
-pub const TARGETS: [Target; 9] = [
+pub const TARGETS: [Target; 13] = [
     smtp_command::TARGET,
     smtp::SESSION,
     smtp::LOGIN,
@@ -38,6 +42,10 @@ pub const TARGETS: [Target; 9] = [
     addresses::TARGET,
     configuration::TARGET,
     transcript_file::TARGET,
+    records::TARGET,
+    embedded_records::TARGET,
+    cassandra_records::TARGET,
+    headers::TARGET,
 ];
 
 /// The target of that name.

@@ -159,7 +159,10 @@ impl World for SmtpWorld {
                 3 => Err(RecipientRefusal::Disabled),
                 _ => Err(RecipientRefusal::Fault),
             }),
-            Question::Begin(_) => {
+            Question::Begin(hop) => {
+                let helo = hop.helo.to_string();
+                let is_odd = |c: char| c.is_control() || matches!(c, ' ' | '(' | ')' | ';');
+                assert!(!helo.contains(is_odd), "it stands in a field: {helo:?}");
                 self.body.clear();
                 Answer::Begin(match self.mood(2) {
                     0 => Ok(()),

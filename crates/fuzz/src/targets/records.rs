@@ -1,0 +1,60 @@
+//! Records of domains, addresses and accounts: what decodes is written and read again as the same.
+
+use cassmail_store::{AddressEntry, Credentials, DomainEntry, Profile};
+
+use super::Target;
+
+pub(super) const TARGET: Target = Target {
+    name: "records",
+    about: "records of domains, addresses and accounts in all stores",
+    run,
+    seeds,
+    words: &[
+        b"{",
+        b"}",
+        b"[",
+        b"]",
+        b"\"",
+        b":",
+        b",",
+        b"null",
+        b"1e400",
+        b"\"kind\":\"alias\"",
+        b"\"targets\":[]",
+        b"\"generation\":18446744073709551615",
+        b"\\u0000",
+        b"\\ud800",
+    ],
+};
+
+fn seeds() -> Vec<Vec<u8>> {
+    let texts: [&[u8]; 8] = [
+        br#"{"name":"here.example","postmaster":"bob@here.example","catch_all":"bob@here.example"}"#,
+        br#"{"name":"here.example"}"#,
+        br#"{"kind":"account","id":[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16],"generation":1}"#,
+        br#"{"kind":"alias","targets":["bob@here.example","carol@here.example"],"generation":2}"#,
+        br#"{"kind":"removed","generation":3}"#,
+        br#"{"address":"bob@here.example","state":"enabled","created_at":1700000000000000}"#,
+        br#"{"password_hash":"$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHQ$aGFzaA"}"#,
+        br#"{"password_hash":"x","scram_sha_256":"4096:c2FsdA==:AA==:AA=="}"#,
+    ];
+    texts.map(<[u8]>::to_vec).to_vec()
+}
+
+fn run(data: &[u8]) {
+    if let Ok(entry) = DomainEntry::decode(data) {
+        assert_eq!(DomainEntry::decode(&entry.encode()).ok(), Some(entry));
+    }
+    if let Ok(entry) = AddressEntry::decode(data) {
+        assert_eq!(AddressEntry::decode(&entry.encode()).ok(), Some(entry));
+    }
+    if let Ok(profile) = Profile::decode(data) {
+        assert_eq!(Profile::decode(&profile.encode()).ok(), Some(profile));
+    }
+    if let Ok(credentials) = Credentials::decode(data) {
+        assert_eq!(
+            Credentials::decode(&credentials.encode()).ok(),
+            Some(credentials)
+        );
+    }
+}
