@@ -12,6 +12,7 @@
 //! Whatever fails before 4 is answered 4xx and leaves nothing. When 4 does not know, the answer is
 //! 451: a sender that tries again may cause a second copy, never a lost one.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,13 +20,15 @@ use bytes::Bytes;
 use cassmail_mail::{AccountId, Address, Delivery, IdMinter, MessageId, Owner, Stored, UnixTime};
 use cassmail_smtp::Class;
 use cassmail_smtp::server::{
-    Answer, BeginRefusal, CommitRefusal, Hop, Login, LoginRefusal, Question, Recipient,
-    RecipientRefusal, Refused, Sender, SenderRefusal, Session,
+    Answer, BeginRefusal, CommitRefusal, Committed, Hop, Login, LoginRefusal, Question, Recipient,
+    RecipientRefusal, Refused, RefusedLate, Sender, SenderRefusal, Session,
 };
 use cassmail_store::{
     ErrorKind, Health, MessageWriter, Patience, Reason, Store, StoreError, StoreResult,
 };
-use cassmail_telemetry::{Label as _, Limit, Metrics, Outcome, Protocol, chain, event};
+use cassmail_telemetry::{
+    Label as _, Limit, Metrics, Outcome, Protocol, ReplyClass, SmtpVerb, chain, event,
+};
 use cassmail_wire::sasl::Claim;
 use cassmail_wire::{Caller, Desk, Ending};
 
@@ -129,6 +132,15 @@ struct Accepted {
     accounts: Vec<AccountId>,
 }
 
+impl Accepted {
+    fn recipient(&self) -> Recipient {
+        match &self.named {
+            Some(address) => Recipient::Mailbox(address.clone()),
+            None => Recipient::Postmaster,
+        }
+    }
+}
+
 /// A body on its way into the store.
 struct Message {
     writer: Option<Box<dyn MessageWriter>>,
@@ -151,6 +163,7 @@ impl Desk for IntakeDesk {
             Question::Recipient(recipient) => Answer::Recipient(self.accept(recipient).await),
             Question::Begin(hop) => Answer::Begin(self.begin(&hop).await),
             Question::Commit => Answer::Commit(self.commit().await),
+            Question::CommitEach => Answer::CommitEach(self.commit_each().await),
             Question::Forget => {
                 self.transaction = None;
                 Answer::Forgotten
@@ -185,6 +198,7 @@ impl Desk for IntakeDesk {
     }
 
     fn closed(&mut self, session: &Session, ending: Ending) {
+        self.count_commands(session);
         self.log_closed(session, ending);
     }
 }
@@ -301,27 +315,32 @@ impl IntakeDesk {
         if self.is_over_rate(self.intake.rates.recipient(&bringer, now)) {
             return Err(RecipientRefusal::TooMany);
         }
-        let directory = &self.intake.directory;
-        let (named, resolution) = match recipient {
-            Recipient::Mailbox(address) => {
-                let resolution = directory.resolve(&address).await;
-                (Some(address), resolution)
-            }
-            Recipient::Postmaster => (None, directory.resolve_postmaster().await),
-        };
-        let accounts = match resolution {
-            Ok(Resolution::Accounts(accounts)) => accounts,
-            Ok(Resolution::Unknown) => return Err(RecipientRefusal::Unknown),
-            Ok(Resolution::NotLocal) => return Err(RecipientRefusal::NotLocal),
-            Ok(Resolution::Disabled) => return Err(RecipientRefusal::Disabled),
-            Err(error) => {
-                self.log_fault(&error);
-                return Err(RecipientRefusal::Fault);
-            }
-        };
+        let accounts = self.resolve(&recipient).await?;
         let transaction = self.transaction.as_mut().ok_or(RecipientRefusal::Fault)?;
+        let named = match recipient {
+            Recipient::Mailbox(address) => Some(address),
+            Recipient::Postmaster => None,
+        };
         transaction.recipients.push(Accepted { named, accounts });
         Ok(())
+    }
+
+    async fn resolve(&mut self, recipient: &Recipient) -> Result<Vec<AccountId>, RecipientRefusal> {
+        let directory = &self.intake.directory;
+        let resolution = match recipient {
+            Recipient::Mailbox(address) => directory.resolve(address).await,
+            Recipient::Postmaster => directory.resolve_postmaster().await,
+        };
+        match resolution {
+            Ok(Resolution::Accounts(accounts)) => Ok(accounts),
+            Ok(Resolution::Unknown) => Err(RecipientRefusal::Unknown),
+            Ok(Resolution::NotLocal) => Err(RecipientRefusal::NotLocal),
+            Ok(Resolution::Disabled) => Err(RecipientRefusal::Disabled),
+            Err(error) => {
+                self.log_fault(&error);
+                Err(RecipientRefusal::Fault)
+            }
+        }
     }
 
     async fn begin(&mut self, hop: &Hop) -> Result<(), BeginRefusal> {
@@ -365,6 +384,47 @@ impl IntakeDesk {
             }
             Err(error) => Err(self.commit_refusal(&error)),
         }
+    }
+
+    /// Commits for those recipients that are still there: a server that hands mail in over LMTP can
+    /// tell its sender about each of them.
+    async fn commit_each(&mut self) -> Committed {
+        let refused = self.refuse_late().await;
+        let is_for_nobody = self
+            .transaction
+            .as_ref()
+            .is_some_and(|open| open.recipients.is_empty());
+        let stored = if is_for_nobody {
+            self.transaction = None;
+            Err(CommitRefusal::Fault)
+        } else {
+            self.commit().await
+        };
+        Committed { stored, refused }
+    }
+
+    /// Takes those recipients out of the transaction that are no longer there, or cannot be asked
+    /// for.
+    async fn refuse_late(&mut self) -> BTreeMap<usize, RefusedLate> {
+        let mut refused = BTreeMap::new();
+        let accepted = match &mut self.transaction {
+            Some(open) => std::mem::take(&mut open.recipients),
+            None => Vec::new(),
+        };
+        let mut left = Vec::with_capacity(accepted.len());
+        for (number, accepted) in accepted.into_iter().enumerate() {
+            let recipient = accepted.recipient();
+            match self.resolve(&recipient).await {
+                Ok(_) => left.push(accepted),
+                Err(why) => {
+                    refused.insert(number, RefusedLate { recipient, why });
+                }
+            }
+        }
+        if let Some(open) = &mut self.transaction {
+            open.recipients = left;
+        }
+        refused
     }
 
     fn commit_refusal(&self, error: &StoreError) -> CommitRefusal {
@@ -428,6 +488,20 @@ impl IntakeDesk {
             mail.to = to,
             refusal = %refused,
         );
+    }
+
+    fn count_commands(&self, session: &Session) {
+        for (verb, class, count) in session.tally().iter() {
+            let verb = SmtpVerb::named(verb.as_str()).unwrap_or(SmtpVerb::Other);
+            let class = match class {
+                Class::Done => ReplyClass::Done,
+                Class::Continue => ReplyClass::Continue,
+                Class::TryLater => ReplyClass::TryLater,
+                Class::Never => ReplyClass::Never,
+            };
+            let commands = &self.intake.metrics.smtp_commands_total;
+            commands.of(verb, class).inc_by(count.into());
+        }
     }
 
     fn log_closed(&self, session: &Session, ending: Ending) {

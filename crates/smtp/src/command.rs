@@ -14,6 +14,7 @@ use crate::server::{Helo, Recipient};
 pub enum Verb {
     Ehlo,
     Helo,
+    Lhlo,
     StartTls,
     Auth,
     Mail,
@@ -36,9 +37,10 @@ pub enum Verb {
 
 impl Verb {
     /// All of them.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Ehlo,
         Self::Helo,
+        Self::Lhlo,
         Self::StartTls,
         Self::Auth,
         Self::Mail,
@@ -61,6 +63,7 @@ impl Verb {
         match self {
             Self::Ehlo => "EHLO",
             Self::Helo => "HELO",
+            Self::Lhlo => "LHLO",
             Self::StartTls => "STARTTLS",
             Self::Auth => "AUTH",
             Self::Mail => "MAIL",
@@ -86,7 +89,7 @@ impl Verb {
         let is = |name: &str| name.eq_ignore_ascii_case(word);
         let ours = Self::ALL
             .into_iter()
-            .take(14)
+            .take(15)
             .find(|verb| is(verb.as_str()));
         match ours {
             Some(verb) => verb,
@@ -109,6 +112,8 @@ pub enum Command {
     Ehlo(Helo),
     /// RFC 5321 4.1.1.1, as of old.
     Helo(Helo),
+    /// RFC 2033 4.1: how a client of LMTP says EHLO.
+    Lhlo(Helo),
     /// RFC 3207 4.
     StartTls,
     /// RFC 4954 4.
@@ -152,12 +157,21 @@ pub struct Mail {
     pub reverse_path: ReversePath,
     /// RFC 1870 6; a number that is too large for us stays the largest there is.
     pub size: Option<u64>,
-    /// RFC 6531 3.4.
-    pub smtputf8: bool,
+    /// What the message asks for.
+    pub terms: Terms,
     /// RFC 4954 5: who first sent it. Not trusted, only known to be there.
     pub auth: bool,
     /// Whether any parameter is there; after HELO there must be none.
     pub extended: bool,
+}
+
+/// What MAIL asks for of the ways that the message goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Terms {
+    /// RFC 6531 3.4.
+    pub smtputf8: bool,
+    /// RFC 8689 3: every hop from here on is to be under TLS.
+    pub require_tls: bool,
 }
 
 /// Why a line is no command, in one reply each.
@@ -241,6 +255,7 @@ impl Command {
         match self {
             Self::Ehlo(_) => Verb::Ehlo,
             Self::Helo(_) => Verb::Helo,
+            Self::Lhlo(_) => Verb::Lhlo,
             Self::StartTls => Verb::StartTls,
             Self::Auth { .. } => Verb::Auth,
             Self::Mail(_) => Verb::Mail,
@@ -266,6 +281,7 @@ fn parse_arguments(verb: Verb, arguments: &str) -> Result<Command, CommandError>
     match verb {
         Verb::Ehlo => helo(arguments).map(Command::Ehlo),
         Verb::Helo => helo(arguments).map(Command::Helo),
+        Verb::Lhlo => helo(arguments).map(Command::Lhlo),
         Verb::StartTls => none(arguments, Command::StartTls),
         Verb::Auth => auth(arguments),
         Verb::Mail => mail(arguments).map(Command::Mail),
@@ -330,7 +346,7 @@ fn mail(arguments: &str) -> Result<Mail, CommandError> {
     let mut mail = Mail {
         reverse_path: path,
         size: None,
-        smtputf8: false,
+        terms: Terms::default(),
         auth: false,
         extended: false,
     };
@@ -348,8 +364,9 @@ fn mail(arguments: &str) -> Result<Mail, CommandError> {
                 check_xtext(value)?;
                 std::mem::replace(&mut mail.auth, true)
             }
-            None if is("SMTPUTF8") => std::mem::replace(&mut mail.smtputf8, true),
-            _ if is("SIZE") || is("BODY") || is("AUTH") || is("SMTPUTF8") => true,
+            None if is("SMTPUTF8") => std::mem::replace(&mut mail.terms.smtputf8, true),
+            None if is("REQUIRETLS") => std::mem::replace(&mut mail.terms.require_tls, true),
+            _ if KNOWN.into_iter().any(is) => true,
             _ => return Err(CommandError::UnknownParameter),
         };
         if twice {
@@ -359,6 +376,10 @@ fn mail(arguments: &str) -> Result<Mail, CommandError> {
     }
     Ok(mail)
 }
+
+/// The parameters of MAIL; one that is known and has a value where it should have none, or none
+/// where it should have one, is malformed.
+const KNOWN: [&str; 5] = ["SIZE", "BODY", "AUTH", "SMTPUTF8", "REQUIRETLS"];
 
 /// `size-value = 1*20DIGIT`, RFC 1870 6.
 fn size(value: &str) -> Result<u64, CommandError> {
@@ -468,7 +489,7 @@ mod tests {
     fn parameters_of_mail_are_read_in_any_order_and_case() {
         let mail = mail_of("mail from:<a@b.example> body=8bitmime SMTPUTF8 size=1000");
         assert_eq!(
-            (mail.size, mail.smtputf8, mail.extended),
+            (mail.size, mail.terms.smtputf8, mail.extended),
             (Some(1000), true, true)
         );
         let mail = mail_of("MAIL FROM:<> AUTH=<>");

@@ -17,17 +17,22 @@ pub(crate) enum Cover {
 
 /// The lines behind the first one of the answer to EHLO (RFC 5321 4.1.1.1).
 pub(crate) fn announced(options: &Options, cover: Cover) -> Vec<WireText> {
+    let limits = &options.limits;
     let fixed = [
-        "PIPELINING".to_owned(),                           // RFC 2920
-        format!("SIZE {}", options.limits.message_octets), // RFC 1870
-        "8BITMIME".to_owned(),                             // RFC 6152
-        "SMTPUTF8".to_owned(),                             // RFC 6531
-        "CHUNKING".to_owned(),                             // RFC 3030
-        "ENHANCEDSTATUSCODES".to_owned(),                  // RFC 2034
+        "PIPELINING".to_owned(),                         // RFC 2920
+        format!("SIZE {}", limits.message_octets),       // RFC 1870
+        "8BITMIME".to_owned(),                           // RFC 6152
+        "SMTPUTF8".to_owned(),                           // RFC 6531
+        "CHUNKING".to_owned(),                           // RFC 3030
+        "ENHANCEDSTATUSCODES".to_owned(),                // RFC 2034
+        format!("LIMITS RCPTMAX={}", limits.recipients), // RFC 9422; any number of messages
     ];
     let mut lines = Vec::from(fixed);
     if offers_starttls(options, cover) {
         lines.push("STARTTLS".to_owned()); // RFC 3207
+    }
+    if offers_require_tls(cover) {
+        lines.push("REQUIRETLS".to_owned()); // RFC 8689
     }
     if offers_auth(options, cover) {
         let mechanisms = Mechanism::ALL.map(Mechanism::as_str);
@@ -39,6 +44,11 @@ pub(crate) fn announced(options: &Options, cover: Cover) -> Vec<WireText> {
 /// Whether TLS may start now.
 pub(crate) fn offers_starttls(options: &Options, cover: Cover) -> bool {
     options.starttls == StartTlsOffer::Offered && cover == Cover::Clear
+}
+
+/// Whether a message may be bound to TLS: only where it came under it (RFC 8689 2).
+pub(crate) fn offers_require_tls(cover: Cover) -> bool {
+    cover == Cover::Tls
 }
 
 /// Whether users may log in now.

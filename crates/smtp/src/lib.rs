@@ -29,6 +29,6 @@ mod path;
 mod reply;
 pub mod server;
 
-pub use command::{Command, CommandError, Mail, Verb};
+pub use command::{Command, CommandError, Mail, Terms, Verb};
 pub use path::{PathError, forward_path, reverse_path};
 pub use reply::{Class, Reply, WireText};

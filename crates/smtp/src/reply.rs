@@ -203,8 +203,8 @@ impl Reply {
 /// The session goes on, 2yz and 3yz.
 impl Reply {
     /// RFC 5321 3.1; no version is told (RFC 5321 7.5).
-    pub(crate) fn greeting(hostname: &Domain) -> Self {
-        Self::new(Class::Done, 20, None, "").with_text(format!("{hostname} ESMTP cassmail"))
+    pub(crate) fn greeting(hostname: &Domain, protocol: &str) -> Self {
+        Self::new(Class::Done, 20, None, "").with_text(format!("{hostname} {protocol} cassmail"))
     }
 
     pub(crate) fn hello(hostname: &Domain) -> Self {
@@ -330,6 +330,11 @@ impl Reply {
         Self::never(0, (5, 2), "no such command")
     }
 
+    /// RFC 2033 4.1: a client that speaks SMTP to this port is to notice.
+    pub(crate) fn lmtp_is_spoken() -> Self {
+        Self::never(0, (5, 1), "LMTP is spoken here, say LHLO")
+    }
+
     pub(crate) fn line_too_long() -> Self {
         Self::never(0, (5, 2), "line too long")
     }
@@ -385,7 +390,7 @@ impl Reply {
     }
 
     pub(crate) fn say_hello_first() -> Self {
-        Self::never(3, (5, 1), "say EHLO first")
+        Self::never(3, (5, 1), "introduce yourself first")
     }
 
     pub(crate) fn sender_first() -> Self {
@@ -394,6 +399,11 @@ impl Reply {
 
     pub(crate) fn recipient_first() -> Self {
         Self::never(3, (5, 1), "say RCPT first")
+    }
+
+    /// RFC 2033 4.2: where every recipient has its reply, DATA without any is out of order.
+    pub(crate) fn nobody_accepted() -> Self {
+        Self::never(3, (5, 1), "no valid recipients")
     }
 
     pub(crate) fn transaction_open() -> Self {

@@ -1,10 +1,11 @@
 //! What no single conversation shows: bounds, any bytes at all, and what is known at the end.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use cassmail_mail::{MessageId, Stored};
-use cassmail_smtp::server::{Answer, Options, Question, Recipient, Session};
+use cassmail_smtp::server::{Answer, Committed, Options, Question, Recipient, Session};
 use cassmail_smtp::{Class, Verb};
 use cassmail_wire::{
     Caller, Ending, Machine, Moment, SessionId, Source, Step, TlsFacts, TlsVersion,
@@ -100,6 +101,14 @@ impl Talk {
                 self.commits += 1;
                 let id = MessageId::from_key([1; 16]);
                 Answer::Commit(Ok(Stored::asserted_durable(id)))
+            }
+            Question::CommitEach => {
+                self.commits += 1;
+                let id = MessageId::from_key([1; 16]);
+                Answer::CommitEach(Committed {
+                    stored: Ok(Stored::asserted_durable(id)),
+                    refused: BTreeMap::new(),
+                })
             }
             Question::Forget => Answer::Forgotten,
         }

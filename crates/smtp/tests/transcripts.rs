@@ -3,9 +3,10 @@
 //! The house has the domain `here.example` with bob, carol, postmaster, abuse and `member...`; the
 //! mailbox retired is out of service, everybody else is unknown. The password of bob and of carol
 //! is `secret`. Settings (`@ with ...`): `submission`, `submissions` (TLS from the first octet),
-//! `no-tls`, `auth=always`, `auth=tls`, `bare-lf=convert`, `bare-lf=refuse`, and limits such as
+//! `lmtp`, `no-tls`, `auth=always`, `auth=tls`, `bare-lf=convert`, `bare-lf=refuse`, and limits such as
 //! `errors=3`.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -13,8 +14,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use cassmail_mail::{Address, MessageId, ReversePath, Stored};
 use cassmail_smtp::server::{
-    Answer, AuthOffer, BeginRefusal, CommitRefusal, Hop, Login, LoginRefusal, Options, Question,
-    Recipient, RecipientRefusal, Refused, Sender, SenderRefusal, Session, StartTlsOffer,
+    Answer, AuthOffer, BeginRefusal, CommitRefusal, Committed, Hop, Login, LoginRefusal, Options,
+    Question, Recipient, RecipientRefusal, Refused, RefusedLate, Sender, SenderRefusal, Session,
+    StartTlsOffer,
 };
 use cassmail_transcript::{Scripted, check_folder};
 use cassmail_wire::sasl::Claim;
@@ -24,7 +26,7 @@ use cassmail_wire::{BareLf, Caller, Moment, SessionId, Source, TlsFacts, TlsVers
 fn all_transcripts_pass_in_every_cut() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/transcripts/smtp");
     match check_folder::<House>(&folder) {
-        Ok(count) => assert!(count >= 180, "only {count} transcripts"),
+        Ok(count) => assert!(count >= 230, "only {count} transcripts"),
         Err(failures) => panic!("{failures}"),
     }
 }
@@ -32,6 +34,7 @@ fn all_transcripts_pass_in_every_cut() {
 #[derive(Default)]
 struct House {
     body: Vec<u8>,
+    recipients: Vec<Recipient>,
     stored: u8,
 }
 
@@ -43,6 +46,8 @@ impl Scripted for House {
         let is_set = |word: &str| settings.iter().any(|setting| setting == word);
         let mut options = if is_set("submission") || is_set("submissions") {
             Options::submission(hostname)
+        } else if is_set("lmtp") {
+            Options::lmtp(hostname)
         } else {
             Options::mx(hostname)
         };
@@ -60,10 +65,7 @@ impl Scripted for House {
             Question::Recipient(Recipient::Postmaster) => "recipient <Postmaster>".to_owned(),
             Question::Recipient(Recipient::Mailbox(address)) => format!("recipient <{address}>"),
             Question::Begin(hop) => hop_text(hop),
-            Question::Commit => {
-                let body = std::mem::take(&mut self.body);
-                format!("commit \"{}\"", body.escape_ascii())
-            }
+            Question::Commit | Question::CommitEach => format!("commit {}", self.whole_body()),
             Question::Forget => {
                 self.body.clear();
                 "forget".to_owned()
@@ -74,14 +76,23 @@ impl Scripted for House {
     fn usual_answer(&mut self, question: Question) -> Answer {
         match question {
             Question::LogIn(claim) => Answer::LogIn(log_in(&claim)),
-            Question::Sender(sender) => Answer::Sender(accept_sender(&sender)),
-            Question::Recipient(recipient) => Answer::Recipient(resolve(&recipient)),
-            Question::Begin(_) => Answer::Begin(Ok(())),
-            Question::Commit => {
-                self.stored += 1;
-                let id = MessageId::from_key([self.stored; 16]);
-                Answer::Commit(Ok(Stored::asserted_durable(id)))
+            Question::Sender(sender) => {
+                self.recipients.clear();
+                Answer::Sender(accept_sender(&sender))
             }
+            Question::Recipient(recipient) => {
+                let resolved = resolve(&recipient);
+                if resolved.is_ok() {
+                    self.recipients.push(recipient);
+                }
+                Answer::Recipient(resolved)
+            }
+            Question::Begin(_) => Answer::Begin(Ok(())),
+            Question::Commit => Answer::Commit(Ok(self.store())),
+            Question::CommitEach => Answer::CommitEach(Committed {
+                stored: Ok(self.store()),
+                refused: BTreeMap::new(),
+            }),
             Question::Forget => Answer::Forgotten,
         }
     }
@@ -102,23 +113,11 @@ impl Scripted for House {
                 "fault" => SenderRefusal::Fault,
                 _ => return Err(format!("no answer to a sender: {text}")),
             })),
-            (Question::Recipient(_), text) => Answer::Recipient(Err(match text {
-                "unknown" => RecipientRefusal::Unknown,
-                "notlocal" => RecipientRefusal::NotLocal,
-                "disabled" => RecipientRefusal::Disabled,
-                "toomany" => RecipientRefusal::TooMany,
-                "fault" => RecipientRefusal::Fault,
-                _ => return Err(format!("no answer to a recipient: {text}")),
-            })),
+            (Question::Recipient(_), text) => Answer::Recipient(Err(recipient_refusal(text)?)),
             (Question::Begin(_), "full") => Answer::Begin(Err(BeginRefusal::Full)),
             (Question::Begin(_), "fault") => Answer::Begin(Err(BeginRefusal::Fault)),
-            (Question::Commit, text) => Answer::Commit(Err(match text {
-                "loop" => CommitRefusal::Loop,
-                "full" => CommitRefusal::Full,
-                "fault" => CommitRefusal::Fault,
-                "indeterminate" => CommitRefusal::Indeterminate,
-                _ => return Err(format!("no answer to a commit: {text}")),
-            })),
+            (Question::Commit, text) => Answer::Commit(Err(commit_refusal(text)?)),
+            (Question::CommitEach, text) => Answer::CommitEach(self.committed(text)?),
             (_, text) => return Err(format!("no such answer: {text}")),
         })
     }
@@ -132,6 +131,61 @@ impl Scripted for House {
     }
 }
 
+impl House {
+    fn whole_body(&mut self) -> String {
+        let body = std::mem::take(&mut self.body);
+        format!("\"{}\"", body.escape_ascii())
+    }
+
+    fn store(&mut self) -> Stored {
+        self.stored += 1;
+        Stored::asserted_durable(MessageId::from_key([self.stored; 16]))
+    }
+
+    /// Reads such as `0=unknown 2=fault full`: what becomes of some recipients, then of the rest.
+    fn committed(&mut self, text: &str) -> Result<Committed, String> {
+        let mut committed = Committed {
+            stored: Ok(self.store()),
+            refused: BTreeMap::new(),
+        };
+        for word in text.split(' ') {
+            let Some((number, why)) = word.split_once('=') else {
+                committed.stored = Err(commit_refusal(word)?);
+                continue;
+            };
+            let number = number.parse::<usize>().map_err(|_| "number")?;
+            let recipient = self.recipients.get(number).cloned();
+            let late = RefusedLate {
+                recipient: recipient.unwrap_or(Recipient::Postmaster),
+                why: recipient_refusal(why)?,
+            };
+            committed.refused.insert(number, late);
+        }
+        Ok(committed)
+    }
+}
+
+fn recipient_refusal(text: &str) -> Result<RecipientRefusal, String> {
+    Ok(match text {
+        "unknown" => RecipientRefusal::Unknown,
+        "notlocal" => RecipientRefusal::NotLocal,
+        "disabled" => RecipientRefusal::Disabled,
+        "toomany" => RecipientRefusal::TooMany,
+        "fault" => RecipientRefusal::Fault,
+        _ => return Err(format!("no answer to a recipient: {text}")),
+    })
+}
+
+fn commit_refusal(text: &str) -> Result<CommitRefusal, String> {
+    Ok(match text {
+        "loop" => CommitRefusal::Loop,
+        "full" => CommitRefusal::Full,
+        "fault" => CommitRefusal::Fault,
+        "indeterminate" => CommitRefusal::Indeterminate,
+        _ => return Err(format!("no answer to a commit: {text}")),
+    })
+}
+
 fn set(options: &mut Options, setting: &str) -> Result<(), String> {
     let (name, value) = setting.split_once('=').unwrap_or((setting, ""));
     let number = || {
@@ -141,7 +195,7 @@ fn set(options: &mut Options, setting: &str) -> Result<(), String> {
     };
     let limits = &mut options.limits;
     match name {
-        "submission" | "submissions" => {}
+        "submission" | "submissions" | "lmtp" => {}
         "no-tls" => options.starttls = StartTlsOffer::NotOffered,
         "auth" if value == "always" => options.auth = AuthOffer::Always,
         "auth" if value == "tls" => options.auth = AuthOffer::UnderTls,
@@ -177,10 +231,16 @@ fn sender_text(sender: &Sender) -> String {
     let user = sender.user.as_ref();
     let user = user.map(|user| format!(" user={}", user.address));
     let smtputf8 = if sender.smtputf8 { " smtputf8" } else { "" };
+    let require_tls = if sender.require_tls {
+        " requiretls"
+    } else {
+        ""
+    };
     [
         &format!("sender {}", sender.reverse_path),
         size.as_deref().unwrap_or_default(),
         smtputf8,
+        require_tls,
         user.as_deref().unwrap_or_default(),
     ]
     .concat()

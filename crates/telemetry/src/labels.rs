@@ -104,6 +104,8 @@ labels! {
         Ehlo = "ehlo",
         /// HELO.
         Helo = "helo",
+        /// LHLO.
+        Lhlo = "lhlo",
         /// STARTTLS.
         StartTls = "starttls",
         /// AUTH.

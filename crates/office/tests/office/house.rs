@@ -201,6 +201,13 @@ impl House {
         Talk::begin(session, self.intake.desk(caller(None)))
     }
 
+    /// A conversation with the LMTP socket.
+    pub(crate) fn lmtp_talk(&self) -> Talk<SmtpSession, IntakeDesk> {
+        let options = Options::lmtp("mx.here.example".parse().unwrap());
+        let session = SmtpSession::new(Arc::new(options), &caller(None));
+        Talk::begin(session, self.intake.desk(caller(None)))
+    }
+
     /// A conversation with the submission port, under TLS.
     pub(crate) fn submission_talk(&self) -> Talk<SmtpSession, IntakeDesk> {
         let options = Options::submission("mx.here.example".parse().unwrap());

@@ -5,6 +5,7 @@ mod faults;
 mod house;
 mod intake;
 mod limits;
+mod lmtp;
 mod login;
 mod maildrop;
 mod mixups;

@@ -45,15 +45,38 @@ impl Options {
             ..Self::mx(hostname)
         }
     }
+
+    /// For a socket where another server hands mail in: nobody logs in, bare LF converted, since
+    /// the message was accepted long ago and a refusal would only send it back.
+    pub fn lmtp(hostname: Domain) -> Self {
+        Self {
+            role: Role::Lmtp,
+            bare_lf: BareLf::Convert,
+            ..Self::mx(hostname)
+        }
+    }
 }
 
-/// What a listener is for. LMTP, whose replies to DATA are one per recipient, would be a third.
+/// What a listener is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Role {
     /// Mail from other servers (RFC 5321).
     Mx,
     /// Mail from users (RFC 6409 3.1, 3.3): nothing is taken before a login.
     Submission,
+    /// Mail from a server that keeps what is refused (RFC 2033): every recipient has its own reply
+    /// to the end of a message, and the client says LHLO.
+    Lmtp,
+}
+
+impl Role {
+    /// The protocol's name, for the greeting.
+    pub(crate) fn protocol(self) -> &'static str {
+        match self {
+            Self::Mx | Self::Submission => "ESMTP",
+            Self::Lmtp => "LMTP",
+        }
+    }
 }
 
 /// Whether STARTTLS is offered.

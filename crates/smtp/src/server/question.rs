@@ -1,5 +1,7 @@
 //! The complete list of what an SMTP session needs from the world.
 
+use std::collections::BTreeMap;
+use std::fmt;
 use std::net::IpAddr;
 
 use cassmail_mail::{Address, Domain, ReversePath, Stored};
@@ -23,6 +25,9 @@ pub enum Question {
     /// The body has come whole, every piece was handed over: make it durable for all recipients.
     /// Answer: [`Answer::Commit`].
     Commit,
+    /// The same, where every recipient has its own reply (RFC 2033 4.2): for all that are still
+    /// there. Answer: [`Answer::CommitEach`].
+    CommitEach,
     /// The transaction ended without a commit (RSET, a refused body): forget it. Answer:
     /// [`Answer::Forgotten`].
     Forget,
@@ -37,6 +42,8 @@ pub struct Sender {
     pub size: Option<u64>,
     /// Whether addresses and header may hold UTF-8 (RFC 6531).
     pub smtputf8: bool,
+    /// Whether every further hop is to be under TLS (RFC 8689).
+    pub require_tls: bool,
     /// Who logged in, in this session; none on the MX port.
     pub user: Option<Login>,
 }
@@ -46,6 +53,16 @@ pub struct Sender {
 pub struct Login {
     /// The account's address.
     pub address: Address,
+}
+
+impl fmt::Display for Recipient {
+    /// Writes the path, for logs.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Mailbox(address) => write!(f, "<{address}>"),
+            Self::Postmaster => f.write_str("<postmaster>"),
+        }
+    }
 }
 
 /// What RCPT said.
@@ -93,8 +110,29 @@ pub enum Answer {
     Begin(Result<(), BeginRefusal>),
     /// To [`Question::Commit`]. Only a store makes the receipt.
     Commit(Result<Stored, CommitRefusal>),
+    /// To [`Question::CommitEach`].
+    CommitEach(Committed),
     /// To [`Question::Forget`].
     Forgotten,
+}
+
+/// What became of a message for each of its recipients.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Committed {
+    /// For those that are not refused below. Where all are, it says nothing.
+    pub stored: Result<Stored, CommitRefusal>,
+    /// Those that RCPT accepted and that are gone since, or could not be asked for again: by their
+    /// number in the order of acceptance, from zero.
+    pub refused: BTreeMap<usize, RefusedLate>,
+}
+
+/// A recipient that was accepted and then refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RefusedLate {
+    /// Whom, as the client named it.
+    pub recipient: Recipient,
+    /// Why.
+    pub why: RecipientRefusal,
 }
 
 /// Why a claim is not accepted.

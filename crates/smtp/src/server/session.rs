@@ -10,7 +10,7 @@ use super::limits::Options;
 use super::note::{Refused, legible};
 use super::question::{Answer, Helo, Login, Question};
 use super::state::{
-    Chunk, Context, Discarding, Facts, Outcome, Refusal, State, Text, Turn, Weight,
+    Chunk, Context, Discarding, Facts, Outcome, Refusal, ReplyTo, State, Text, Turn, Weight,
 };
 use super::tally::Tally;
 use super::verbs::{self, auth, bdat, data};
@@ -201,7 +201,8 @@ impl Machine for Session {
 impl Session {
     fn greet(&mut self, output: &mut Vec<u8>) {
         if !std::mem::replace(&mut self.signals.greeted, true) {
-            Reply::greeting(&self.options.hostname).encode(output);
+            let options = &self.options;
+            Reply::greeting(&options.hostname, options.role.protocol()).encode(output);
         }
     }
 
@@ -311,7 +312,10 @@ impl Session {
             }
             Read::Command(verb, Err(error), about) => {
                 self.verb = verb;
-                malformed(state, verb, error, about)
+                match verbs::of_another_role(verb, self.options.role) {
+                    Some(reply) => (state, reply.into()),
+                    None => malformed(state, verb, error, about),
+                }
             }
         }
     }
@@ -480,6 +484,7 @@ impl Session {
                 } = refusal;
                 self.say(reply, about, weight, output);
             }
+            Outcome::ReplyToEach(replies) => self.say_to_each(replies, output),
             Outcome::Ask(question) => self.steps.push_back(Step::Ask(question)),
             Outcome::Read => {}
             Outcome::Close(reply, ending) => {
@@ -505,6 +510,26 @@ impl Session {
             self.close(Ending::Abuse);
         } else {
             self.write(reply, about, output);
+        }
+    }
+
+    /// Sends one reply for each recipient (RFC 2033 4.2); all of them, or the client would wait for
+    /// the rest. Together they weigh no more than one; the same said of many is noted once.
+    fn say_to_each(&mut self, replies: Vec<ReplyTo>, output: &mut Vec<u8>) {
+        let mut noted: Option<ReplyTo> = None;
+        let mut errors = false;
+        for reply in replies {
+            errors |= reply.reply.class() == Class::Never;
+            if noted.as_ref() == Some(&reply) {
+                reply.reply.encode(output);
+                self.tally.count(self.verb, reply.reply.class());
+            } else {
+                self.write(reply.reply.clone(), reply.about.clone(), output);
+                noted = Some(reply);
+            }
+        }
+        if errors {
+            self.facts.errors = self.facts.errors.saturating_add(1);
         }
     }
 

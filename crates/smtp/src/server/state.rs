@@ -7,6 +7,7 @@ use cassmail_wire::{Ending, Load, TextFault, TextStep, TlsFacts, Unstuffer};
 
 use super::limits::{Limits, Options};
 use super::question::{Helo, Login, Question, Recipient};
+use crate::command::Terms;
 use crate::reply::Reply;
 
 /// Where a session is.
@@ -35,7 +36,7 @@ pub(crate) enum State {
     Chunked(Chunked),
     Chunk(Chunk),
     Discarding(Discarding),
-    Broken(Hello),
+    Broken(Broken),
     Login(LoginExchange),
     Asked(Asked),
     StartingTls,
@@ -64,11 +65,14 @@ pub(crate) struct Context<'a> {
 /// What a verb gives back: where the session is then, and what happens.
 pub(crate) type Turn = (State, Outcome);
 
-/// What happens because of a command. Each leads to exactly one reply, at once or after an answer.
+/// What happens because of a command. Each leads to exactly one reply, at once or after an answer;
+/// but for the end of a message in LMTP, see [`Replies`].
 #[derive(Debug)]
 pub(crate) enum Outcome {
     Reply(Reply),
     Refuse(Refusal),
+    /// What becomes of a message, for each recipient that was accepted, in their order; LMTP alone.
+    ReplyToEach(Vec<ReplyTo>),
     Ask(Question),
     Close(Reply, Ending),
     /// The last refusal of a session, about somebody.
@@ -84,6 +88,35 @@ pub(crate) struct Refusal {
     pub(crate) reply: Reply,
     pub(crate) about: Option<String>,
     pub(crate) weight: Weight,
+}
+
+/// A reply about one recipient.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ReplyTo {
+    pub(crate) reply: Reply,
+    pub(crate) about: Option<String>,
+}
+
+/// How many replies the end of a message gets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Replies {
+    /// One (RFC 5321).
+    One,
+    /// One for each recipient that was accepted, that many (RFC 2033 4.2).
+    ForEach(usize),
+}
+
+impl Replies {
+    /// The same for all.
+    pub(crate) fn all(self, reply: Reply) -> Outcome {
+        match self {
+            Self::One => Outcome::Reply(reply),
+            Self::ForEach(recipients) => {
+                let reply = ReplyTo { reply, about: None };
+                Outcome::ReplyToEach(vec![reply; recipients])
+            }
+        }
+    }
 }
 
 /// Whether a refusal counts as an error of the client, if it is one for good.
@@ -112,15 +145,23 @@ pub(crate) enum HelloKind {
 #[derive(Debug)]
 pub(crate) struct Transaction {
     pub(crate) hello: Hello,
-    pub(crate) smtputf8: bool,
+    pub(crate) terms: Terms,
     pub(crate) accepted: usize,
     pub(crate) refused: usize,
+}
+
+/// A chunk was refused; until RSET nothing else can be understood for certain.
+#[derive(Debug)]
+pub(crate) struct Broken {
+    pub(crate) hello: Hello,
+    pub(crate) replies: Replies,
 }
 
 /// The text behind DATA is being read.
 #[derive(Debug)]
 pub(crate) struct Text {
     pub(crate) hello: Hello,
+    pub(crate) replies: Replies,
     pub(crate) body: Body,
     pub(crate) ended: bool,
 }
@@ -129,6 +170,7 @@ pub(crate) struct Text {
 #[derive(Debug)]
 pub(crate) struct Chunked {
     pub(crate) hello: Hello,
+    pub(crate) replies: Replies,
     pub(crate) body: Body,
 }
 
@@ -164,7 +206,7 @@ pub(crate) enum Asked {
     },
     Sender {
         hello: Hello,
-        smtputf8: bool,
+        terms: Terms,
         reverse_path: ReversePath,
     },
     Recipient {
@@ -177,7 +219,10 @@ pub(crate) enum Asked {
         octets: u64,
         last: bool,
     },
-    Commit(Hello),
+    Commit {
+        hello: Hello,
+        replies: Replies,
+    },
     Forget(Box<Turn>),
 }
 
@@ -202,7 +247,8 @@ impl State {
     /// What the client called itself, in the states between commands.
     pub(crate) fn hello(&self) -> Option<&Hello> {
         match self {
-            Self::Ready(hello) | Self::Broken(hello) => Some(hello),
+            Self::Ready(hello) => Some(hello),
+            Self::Broken(broken) => Some(&broken.hello),
             Self::Open(transaction) => Some(&transaction.hello),
             Self::Chunked(message) => Some(&message.hello),
             _ => None,

@@ -5,16 +5,19 @@
 //! refused chunk inside a transaction everything but RSET, NOOP and QUIT is 503, since the client
 //! may have sent the rest already; a refused LAST chunk is the end of data and ends the
 //! transaction.
+//!
+//! In LMTP the last chunk has a reply for each recipient, whatever becomes of it, and any other
+//! chunk has one (RFC 2033 4.3).
 
 use bytes::Bytes;
 use cassmail_wire::{Ending, Unstuffer};
 
 use super::super::question::{BeginRefusal, Question};
 use super::super::state::{
-    Asked, Body, Chunk, Chunked, Context, Discarding, Hello, HelloKind, Outcome, State,
-    Transaction, Turn,
+    Asked, Body, Broken, Chunk, Chunked, Context, Discarding, Hello, HelloKind, Outcome, Replies,
+    State, Transaction, Turn,
 };
-use super::data::{Readiness, begin_refused, check, commit, hop};
+use super::data::{Readiness, begin_refused, check, commit, hop, replies};
 use super::forget;
 use crate::reply::Reply;
 
@@ -32,7 +35,7 @@ pub(super) fn proceed(state: State, octets: u64, last: bool, context: &Context<'
             refuse(State::Chunked(message), octets, last, reply, context)
         }
         State::Chunked(message) => read(message, octets, last),
-        state => match check(state) {
+        state => match check(state, context) {
             Readiness::Ready(transaction) if octets > limit => {
                 let reply = Reply::too_large();
                 refuse(State::Open(transaction), octets, last, reply, context)
@@ -65,6 +68,7 @@ pub(super) fn answered(
         return refuse(State::Open(transaction), octets, last, reply, context);
     }
     let message = Chunked {
+        replies: replies(&transaction, context),
         hello: transaction.hello,
         body: Body::new(Unstuffer::of_chunks(context.options.bare_lf)),
     };
@@ -95,8 +99,15 @@ pub(super) fn refuse(
         return (state, Outcome::Close(Reply::too_large(), Ending::Abuse));
     }
     let then = match state {
-        State::Open(transaction) => refused(transaction.hello, last, reply),
-        State::Chunked(message) => refused(message.hello, last, reply),
+        State::Open(transaction) => {
+            let replies = replies(&transaction, context);
+            refused(transaction.hello, replies, last, reply)
+        }
+        State::Chunked(message) => refused(message.hello, message.replies, last, reply),
+        State::Broken(broken) if last => {
+            let outcome = broken.replies.all(reply);
+            (State::Broken(broken), outcome)
+        }
         state => (state, reply.into()),
     };
     let discarding = Discarding {
@@ -106,13 +117,12 @@ pub(super) fn refuse(
     (State::Discarding(discarding), Outcome::Read)
 }
 
-fn refused(hello: Hello, last: bool, reply: Reply) -> Turn {
-    let then = if last {
-        State::Ready(hello)
+fn refused(hello: Hello, replies: Replies, last: bool, reply: Reply) -> Turn {
+    if last {
+        forget(State::Ready(hello), replies.all(reply))
     } else {
-        State::Broken(hello)
-    };
-    forget(then, reply.into())
+        forget(State::Broken(Broken { hello, replies }), reply.into())
+    }
 }
 
 /// The octets of a chunk have come; gives what is to be handed on before the turn, too.
@@ -124,8 +134,11 @@ pub(crate) fn chunk_ended(mut chunk: Chunk, context: &Context<'_>) -> (Turn, Opt
         None
     };
     let turn = match chunk.message.body.refusal(limits) {
-        Some(reply) => refused(chunk.message.hello, chunk.last, reply),
-        None if chunk.last => commit(chunk.message.hello),
+        Some(reply) => {
+            let message = chunk.message;
+            refused(message.hello, message.replies, chunk.last, reply)
+        }
+        None if chunk.last => commit(chunk.message.hello, chunk.message.replies),
         None => {
             let reply = Reply::chunk_taken(chunk.octets);
             (State::Chunked(chunk.message), reply.into())

@@ -1,6 +1,7 @@
-//! `EHLO` and `HELO`, RFC 5321 4.1.1.1: `("EHLO" / "HELO") SP name`.
+//! `EHLO` and `HELO`, RFC 5321 4.1.1.1: `("EHLO" / "HELO") SP name`; in LMTP `LHLO`, which is
+//! EHLO with another name (RFC 2033 4.1).
 //!
-//! Both reset the transaction (RFC 5321 4.1.4). The name is recorded and never trusted (RFC 5321
+//! All reset the transaction (RFC 5321 4.1.4). The name is recorded and never trusted (RFC 5321
 //! 2.3.5: it should be a fully qualified domain, and often is none). After HELO no extension is
 //! available (RFC 5321 3.2).
 

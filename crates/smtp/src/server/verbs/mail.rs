@@ -1,7 +1,8 @@
 //! `MAIL`, RFC 5321 4.1.1.2: `"MAIL FROM:" Reverse-path [SP Mail-parameters]`.
 //!
-//! Parameters: SIZE (RFC 1870), BODY (RFC 6152), SMTPUTF8 (RFC 6531), AUTH (RFC 4954 5, where
-//! logins are offered; it is not trusted, which is what the RFC demands of who cannot check it).
+//! Parameters: SIZE (RFC 1870), BODY (RFC 6152), SMTPUTF8 (RFC 6531), REQUIRETLS (RFC 8689, under
+//! TLS only), AUTH (RFC 4954 5, where logins are offered; it is not trusted, which is what the RFC
+//! demands of who cannot check it).
 
 use cassmail_mail::ReversePath;
 use cassmail_wire::{Ending, Load};
@@ -9,7 +10,9 @@ use cassmail_wire::{Ending, Load};
 use super::super::limits::AuthOffer;
 use super::super::question::{Question, Sender, SenderRefusal};
 use super::super::state::{Asked, Context, Hello, HelloKind, Outcome, State, Transaction, Turn};
-use crate::command::Mail;
+use super::cover;
+use crate::command::{Mail, Terms};
+use crate::extension::offers_require_tls;
 use crate::reply::Reply;
 
 pub(super) fn proceed(state: State, mail: Mail, context: &Context<'_>) -> Turn {
@@ -33,13 +36,14 @@ pub(super) fn proceed(state: State, mail: Mail, context: &Context<'_>) -> Turn {
     }
     let asked = Asked::Sender {
         hello,
-        smtputf8: mail.smtputf8,
+        terms: mail.terms,
         reverse_path: mail.reverse_path.clone(),
     };
     let question = Question::Sender(Sender {
         reverse_path: mail.reverse_path,
         size: mail.size,
-        smtputf8: mail.smtputf8,
+        smtputf8: mail.terms.smtputf8,
+        require_tls: mail.terms.require_tls,
         user: context.facts.user.clone(),
     });
     (State::Asked(asked), Outcome::Ask(question))
@@ -50,10 +54,11 @@ pub(super) fn proceed(state: State, mail: Mail, context: &Context<'_>) -> Turn {
 fn check(hello: &Hello, mail: &Mail, context: &Context<'_>) -> Option<Reply> {
     let options = context.options;
     let no_logins = mail.auth && options.auth == AuthOffer::Never;
-    if no_logins || (mail.extended && hello.kind == HelloKind::Plain) {
+    let in_clear = mail.terms.require_tls && !offers_require_tls(cover(context));
+    if no_logins || in_clear || (mail.extended && hello.kind == HelloKind::Plain) {
         return Some(Reply::unknown_parameter());
     }
-    if !mail.smtputf8 && !is_ascii(&mail.reverse_path) {
+    if !mail.terms.smtputf8 && !is_ascii(&mail.reverse_path) {
         return Some(Reply::utf8_not_announced());
     }
     let is_too_large = mail
@@ -71,7 +76,7 @@ fn is_ascii(path: &ReversePath) -> bool {
 
 pub(super) fn answered(
     hello: Hello,
-    smtputf8: bool,
+    terms: Terms,
     reverse_path: &ReversePath,
     answer: Result<(), SenderRefusal>,
 ) -> Turn {
@@ -79,7 +84,7 @@ pub(super) fn answered(
         Ok(()) => {
             let transaction = Transaction {
                 hello,
-                smtputf8,
+                terms,
                 accepted: 0,
                 refused: 0,
             };

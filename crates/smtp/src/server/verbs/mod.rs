@@ -8,6 +8,7 @@
 //! |----------|------------|--------------|-----------------------|---------------|
 //! | EHLO     | yes        | yes          | no                    | yes           |
 //! | HELO     | no         | yes          | no                    | yes           |
+//! | LHLO     | no         | yes          | no                    | yes           |
 //! | STARTTLS | yes        | yes          | no                    | no            |
 //! | AUTH     | no         | yes          | no                    | no            |
 //! | MAIL     | no         | no           | no                    | no            |
@@ -41,7 +42,7 @@ use cassmail_wire::Ending;
 
 use super::limits::{AuthOffer, Role};
 use super::question::{Answer, Question};
-use super::state::{Asked, Context, Outcome, State, Turn};
+use super::state::{Asked, Context, Outcome, Replies, State, Turn};
 use crate::command::{Command, Verb};
 use crate::extension::Cover;
 use crate::reply::Reply;
@@ -77,7 +78,7 @@ fn rules(verb: Verb) -> Rules {
     };
     match verb {
         Verb::Ehlo => row(Yes, Yes, No, Nowhere),
-        Verb::Helo | Verb::Help => row(No, Yes, No, Nowhere),
+        Verb::Helo | Verb::Lhlo | Verb::Help => row(No, Yes, No, Nowhere),
         Verb::StartTls => row(Yes, Yes, No, Somewhere),
         Verb::Auth => row(No, Yes, No, Somewhere),
         Verb::Mail | Verb::Rcpt | Verb::Data | Verb::Bdat => row(No, No, No, Somewhere),
@@ -94,14 +95,16 @@ pub(crate) fn leads_nowhere(verb: Verb) -> bool {
 
 /// Does what a command says.
 pub(crate) fn proceed(state: State, command: Command, context: &mut Context<'_>) -> Turn {
-    if let Some(reply) = check(&state, command.verb(), context) {
+    let verb = command.verb();
+    let role = context.options.role;
+    if let Some(reply) = of_another_role(verb, role).or_else(|| check(&state, verb, context)) {
         return match command {
             Command::Bdat { octets, last } => bdat::refuse(state, octets, last, reply, context),
             _ => (state, reply.into()),
         };
     }
     match command {
-        Command::Ehlo(helo) => ehlo::ehlo(&state, helo, context),
+        Command::Ehlo(helo) | Command::Lhlo(helo) => ehlo::ehlo(&state, helo, context),
         Command::Helo(helo) => ehlo::helo(&state, helo, context),
         Command::StartTls => starttls::proceed(state, context),
         Command::Auth { mechanism, initial } => {
@@ -117,6 +120,16 @@ pub(crate) fn proceed(state: State, command: Command, context: &mut Context<'_>)
         Command::Expn => simple::expn(state),
         Command::Help => simple::help(state),
         Command::Quit => simple::quit(state),
+    }
+}
+
+/// The words with which clients of SMTP and of LMTP introduce themselves are not understood by the
+/// other (RFC 2033 4.1), so that a wrong port is noticed at once.
+pub(crate) fn of_another_role(verb: Verb, role: Role) -> Option<Reply> {
+    match (verb, role) {
+        (Verb::Ehlo | Verb::Helo, Role::Lmtp) => Some(Reply::lmtp_is_spoken()),
+        (Verb::Lhlo, Role::Mx | Role::Submission) => Some(Reply::unknown_verb()),
+        _ => None,
     }
 }
 
@@ -146,11 +159,11 @@ pub(crate) fn answered(asked: Asked, answer: Answer, context: &mut Context<'_>) 
         (
             Asked::Sender {
                 hello,
-                smtputf8,
+                terms,
                 reverse_path,
             },
             Answer::Sender(answer),
-        ) => mail::answered(hello, smtputf8, &reverse_path, answer),
+        ) => mail::answered(hello, terms, &reverse_path, answer),
         (
             Asked::Recipient {
                 transaction,
@@ -169,7 +182,20 @@ pub(crate) fn answered(asked: Asked, answer: Answer, context: &mut Context<'_>) 
             },
             Answer::Begin(answer),
         ) => bdat::answered(transaction, octets, last, answer, context),
-        (Asked::Commit(hello), Answer::Commit(answer)) => data::committed(hello, answer, context),
+        (
+            Asked::Commit {
+                hello,
+                replies: Replies::One,
+            },
+            Answer::Commit(answer),
+        ) => data::committed(hello, answer, context),
+        (
+            Asked::Commit {
+                hello,
+                replies: Replies::ForEach(recipients),
+            },
+            Answer::CommitEach(answer),
+        ) => data::committed_each(hello, recipients, answer, context),
         (Asked::Forget(then), Answer::Forgotten) => *then,
         _ => confused(),
     }

@@ -30,7 +30,7 @@ fn check(transaction: &Transaction, recipient: &Recipient, context: &Context<'_>
         return Some(Reply::too_many_recipients());
     }
     match recipient {
-        Recipient::Mailbox(address) if !address.is_ascii() && !transaction.smtputf8 => {
+        Recipient::Mailbox(address) if !address.is_ascii() && !transaction.terms.smtputf8 => {
             Some(Reply::utf8_not_announced())
         }
         _ => None,
@@ -42,18 +42,23 @@ pub(super) fn answered(
     recipient: &Recipient,
     answer: Result<(), RecipientRefusal>,
 ) -> Turn {
-    let reply = match answer {
+    match answer {
         Ok(()) => {
             transaction.accepted = transaction.accepted.saturating_add(1);
-            return (State::Open(transaction), Reply::recipient_accepted().into());
+            (State::Open(transaction), Reply::recipient_accepted().into())
         }
-        Err(RecipientRefusal::Unknown) => Reply::unknown_recipient(),
-        Err(RecipientRefusal::NotLocal) => Reply::not_local(),
-        Err(RecipientRefusal::Disabled) => Reply::disabled_recipient(),
-        Err(RecipientRefusal::TooMany) => Reply::too_many_recipients_from_you(),
-        Err(RecipientRefusal::Fault) => Reply::fault(),
-    };
-    refuse(transaction, recipient, reply)
+        Err(refusal) => refuse(transaction, recipient, reply_to(refusal)),
+    }
+}
+
+pub(super) fn reply_to(refusal: RecipientRefusal) -> Reply {
+    match refusal {
+        RecipientRefusal::Unknown => Reply::unknown_recipient(),
+        RecipientRefusal::NotLocal => Reply::not_local(),
+        RecipientRefusal::Disabled => Reply::disabled_recipient(),
+        RecipientRefusal::TooMany => Reply::too_many_recipients_from_you(),
+        RecipientRefusal::Fault => Reply::fault(),
+    }
 }
 
 /// Refusals count as errors only while they are the larger part: a mailing list with some stale
@@ -65,13 +70,9 @@ fn refuse(mut transaction: Transaction, recipient: &Recipient, reply: Reply) -> 
     } else {
         Weight::Forgiven
     };
-    let about = match recipient {
-        Recipient::Mailbox(address) => format!("<{address}>"),
-        Recipient::Postmaster => "<postmaster>".to_owned(),
-    };
     let refusal = Refusal {
         reply,
-        about: Some(about),
+        about: Some(recipient.to_string()),
         weight,
     };
     (State::Open(transaction), Outcome::Refuse(refusal))

@@ -10,7 +10,7 @@ pub(super) fn proceed(state: State) -> Turn {
         State::Open(transaction) => forget(State::Ready(transaction.hello), outcome),
         State::Chunked(message) => forget(State::Ready(message.hello), outcome),
         // The transaction was forgotten when its chunk was refused.
-        State::Broken(hello) => (State::Ready(hello), outcome),
+        State::Broken(broken) => (State::Ready(broken.hello), outcome),
         state => (state, outcome),
     }
 }
