@@ -50,12 +50,24 @@ impl std::fmt::Display for Raw {
                 f.write_str("{")?;
                 for (index, (key, value)) in entries.iter().enumerate() {
                     let before = if index == 0 { " " } else { ", " };
-                    write!(f, "{before}{key} = {value}")?;
+                    f.write_str(before)?;
+                    written_key(f, key)?;
+                    write!(f, " = {value}")?;
                 }
                 f.write_str(if entries.is_empty() { "}" } else { " }" })
             }
             Self::Other(kind) => f.write_str(kind),
         }
+    }
+}
+
+/// A key of TOML, in quotes where it is not bare.
+fn written_key(f: &mut std::fmt::Formatter<'_>, key: &str) -> std::fmt::Result {
+    let is_bare = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_');
+    if !key.is_empty() && key.chars().all(is_bare) {
+        f.write_str(key)
+    } else {
+        quoted(f, key)
     }
 }
 
@@ -244,7 +256,7 @@ impl Layer {
 }
 
 /// The settings whose value is a table with keys of the user's.
-const OWN_KEYS: [&str; 1] = ["store.cassandra.replication"];
+const OWN_KEYS: [&str; 2] = ["store.cassandra.replication", "tls.further"];
 
 /// The one key whose value is an array of tables.
 pub(crate) const LISTENER: &str = "listener";

@@ -12,6 +12,7 @@
 //!
 //! Read first: [`Settings`], [`load`], `default.toml`.
 
+mod changes;
 mod documentation;
 mod environment;
 mod error;
@@ -24,6 +25,7 @@ mod settings;
 mod show;
 mod value;
 
+pub use changes::changes;
 pub use documentation::documentation;
 pub use error::{Problem, Problems};
 pub use layer::{Loaded, Origin, load, load_path};
@@ -35,7 +37,7 @@ pub use settings::{
     Tls,
 };
 pub use show::{Shown, show};
-pub use value::{ByteSize, Interval, Replicas};
+pub use value::{ByteSize, FileMode, FilePairs, Interval, Replicas};
 
 /// The commented defaults, which are the documentation and the base layer.
 pub const DEFAULT: &str = include_str!("../default.toml");

@@ -20,6 +20,7 @@ pub fn check(loaded: &Loaded) -> Result<Vec<Advice>, Problems> {
         data_have_a_folder(settings),
         the_socket_has_a_path_that_fits(settings),
         key_and_certificate_come_together(settings),
+        further_certificates_need_a_first(settings),
         networks_are_networks(settings),
         hashes_have_the_memory_they_need(settings),
         room_is_kept_for_two_segments(settings),
@@ -92,6 +93,15 @@ fn key_and_certificate_come_together(settings: &Settings) -> Option<Fault> {
         )),
         _ => None,
     }
+}
+
+fn further_certificates_need_a_first(settings: &Settings) -> Option<Fault> {
+    let tls = &settings.tls;
+    (tls.certificate.is_none() && !tls.further.0.is_empty()).then(|| {
+        let text = "expected none, since there is no tls.certificate for clients that ask for no \
+                    name";
+        fault("tls.further", text)
+    })
 }
 
 fn networks_are_networks(settings: &Settings) -> Option<Fault> {
@@ -214,6 +224,10 @@ fn listeners(loaded: &Loaded) -> Vec<Problem> {
             its_name_is_its_own(listener, &others),
             its_addresses_are_its_own(listener, &others),
             bare_newlines_are_for_smtp(listener),
+            lmtp_stays_on_this_machine(listener),
+            sockets_are_for_lmtp(listener),
+            its_socket_is_its_own(listener, &others),
+            its_proxies_are_networks(listener),
         ];
         problems.extend(
             faults
@@ -262,6 +276,62 @@ fn bare_newlines_are_for_smtp(listener: &Listener) -> Option<Fault> {
         let text = "expected \"\", since nobody sends mail to a listener for POP3";
         fault("bare_newline", text)
     })
+}
+
+fn lmtp_stays_on_this_machine(listener: &Listener) -> Option<Fault> {
+    if listener.role != Role::Lmtp {
+        return listener.beyond_loopback.then(|| {
+            let text = "expected false, since it is for lmtp alone; others are open to the network";
+            fault("beyond_loopback", text)
+        });
+    }
+    let open = listener
+        .addresses
+        .iter()
+        .find(|address| !address.ip().is_loopback())?;
+    (!listener.beyond_loopback).then(|| {
+        let text = format!(
+            "expected addresses of the loopback, got {open}; nobody logs in to LMTP, so set \
+             beyond_loopback = true only where the network keeps strangers out"
+        );
+        fault("addresses", text)
+    })
+}
+
+fn sockets_are_for_lmtp(listener: &Listener) -> Option<Fault> {
+    let path = listener.socket.as_ref()?;
+    if listener.role != Role::Lmtp {
+        let text = "expected \"\", since a Unix socket is for lmtp alone";
+        return Some(fault("socket", text));
+    }
+    let octets = path.as_os_str().len();
+    (!path.is_absolute() || octets > SOCKET_PATH_OCTETS).then(|| {
+        let text = format!(
+            "expected a full path of at most {SOCKET_PATH_OCTETS} octets, got \"{}\"",
+            path.display()
+        );
+        fault("socket", text)
+    })
+}
+
+fn its_socket_is_its_own(listener: &Listener, others: &[&Listener]) -> Option<Fault> {
+    let path = listener.socket.as_ref()?;
+    let other = others
+        .iter()
+        .find(|other| other.socket.as_ref() == Some(path))?;
+    let text = format!(
+        "expected a path of its own, got \"{}\", which {:?} has",
+        path.display(),
+        other.name
+    );
+    Some(fault("socket", text))
+}
+
+fn its_proxies_are_networks(listener: &Listener) -> Option<Fault> {
+    let mut proxies = listener.proxy_protocol_from.iter();
+    let wrong = proxies.find(|text| !is_network(text))?;
+    let text = format!("expected networks, such as \"10.0.0.5\" or \"fd00::/8\", got {wrong:?}");
+    Some(fault("proxy_protocol_from", text))
 }
 
 fn gives_mail_out(listener: &Listener) -> bool {

@@ -7,7 +7,7 @@ use cassmail_mail::{Address, Domain};
 
 use crate::layer::Raw;
 use crate::reader::Reader;
-use crate::value::{ByteSize, Interval, Replicas, Value};
+use crate::value::{ByteSize, FileMode, FilePairs, Interval, Replicas, Value};
 
 /// Declares a table of settings: the struct, how it is read, the bounds of its values.
 macro_rules! table {
@@ -70,13 +70,15 @@ macro_rules! choice {
 
 choice! {
     /// What a listener is for.
-    Role, "\"mx\", \"submission\", \"submissions\", \"pop3\" or \"pop3s\"" {
+    Role, "\"mx\", \"submission\", \"submissions\", \"lmtp\", \"pop3\" or \"pop3s\"" {
         /// Takes mail for local domains from anybody.
         Mx = "mx",
         /// Takes mail of users who log in after STARTTLS.
         Submission = "submission",
         /// Takes mail of users who log in, TLS from the first octet.
         Submissions = "submissions",
+        /// Takes mail from another server, and answers for each recipient.
+        Lmtp = "lmtp",
         /// Gives mail out, with STLS.
         Pop3 = "pop3",
         /// Gives mail out, TLS from the first octet.
@@ -225,6 +227,14 @@ pub struct Listener {
     pub role: Role,
     /// Where it listens.
     pub addresses: Vec<SocketAddr>,
+    /// A Unix socket where it listens besides.
+    pub socket: Option<PathBuf>,
+    /// The mode of that socket.
+    pub socket_mode: FileMode,
+    /// Whether it may be reached from other machines although nobody logs in; LMTP alone asks.
+    pub beyond_loopback: bool,
+    /// From where connections begin with a PROXY header.
+    pub proxy_protocol_from: Vec<String>,
     /// How many connections it takes.
     pub max_connections: u32,
     /// How many new ones in a minute.
@@ -238,6 +248,10 @@ impl Listener {
         let name = reader.of_listener(index, "name", None);
         let role = reader.of_listener(index, "role", None);
         let addresses = reader.of_listener(index, "addresses", None);
+        let socket = reader.of_listener(index, "socket", Some(None));
+        let socket_mode = reader.of_listener(index, "socket_mode", Some(FileMode(0o660)));
+        let beyond_loopback = reader.of_listener(index, "beyond_loopback", Some(false));
+        let proxies = reader.of_listener(index, "proxy_protocol_from", Some(Vec::new()));
         let max_connections = reader.of_listener(index, "max_connections", Some(5000));
         let per_minute = reader.of_listener(index, "max_connections_per_minute", Some(60_000));
         let bare_newline = reader.of_listener(index, "bare_newline", Some(None));
@@ -245,6 +259,10 @@ impl Listener {
             name: name?,
             role: role?,
             addresses: addresses?,
+            socket: socket?,
+            socket_mode: socket_mode?,
+            beyond_loopback: beyond_loopback?,
+            proxy_protocol_from: proxies?,
             max_connections: max_connections?,
             max_connections_per_minute: per_minute?,
             bare_newline: bare_newline?,
@@ -253,10 +271,14 @@ impl Listener {
 }
 
 /// The keys of a `[[listener]]`.
-pub(crate) const LISTENER_KEYS: [&str; 6] = [
+pub(crate) const LISTENER_KEYS: [&str; 10] = [
     "name",
     "role",
     "addresses",
+    "socket",
+    "socket_mode",
+    "beyond_loopback",
+    "proxy_protocol_from",
     "max_connections",
     "max_connections_per_minute",
     "bare_newline",
@@ -267,6 +289,7 @@ table! {
     Tls at "tls." {
         certificate: Option<PathBuf>,
         key: Option<PathBuf>,
+        further: FilePairs,
         handshake_timeout: Interval [Interval::seconds(1), Interval::minutes(10)],
     }
 }

@@ -22,6 +22,14 @@ pub struct Interval(pub Duration);
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Replicas(pub BTreeMap<String, u32>);
 
+/// The mode of a file, such as 0660.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FileMode(pub u32);
+
+/// Files that belong together, such as certificates with their keys.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct FilePairs(pub BTreeMap<PathBuf, PathBuf>);
+
 /// A type that a setting can have.
 pub(crate) trait Value: Sized {
     /// What has to be written, for errors.
@@ -280,6 +288,38 @@ impl Value for Replicas {
     }
 }
 
+impl Value for FileMode {
+    fn expected() -> String {
+        "a mode of three octal digits in quotes, such as \"0660\"".to_owned()
+    }
+
+    fn read(raw: &Raw) -> Option<Self> {
+        let text = raw.text()?;
+        let digits = text.strip_prefix('0').unwrap_or(text);
+        let is_octal = digits.len() == 3 && digits.bytes().all(|b| matches!(b, b'0'..=b'7'));
+        let mode = u32::from_str_radix(digits, 8).ok();
+        mode.filter(|_| is_octal).map(Self)
+    }
+}
+
+impl Value for FilePairs {
+    fn expected() -> String {
+        "files with the file that belongs to each, such as { \"/a/chain.pem\" = \"/a/key.pem\" }"
+            .to_owned()
+    }
+
+    fn read(raw: &Raw) -> Option<Self> {
+        let Raw::Table(entries) = raw else {
+            return None;
+        };
+        let path = |text: &str| (!text.is_empty()).then(|| PathBuf::from(text));
+        let pairs = entries
+            .iter()
+            .map(|(one, other)| Some((path(one)?, path(other.text()?)?)));
+        pairs.collect::<Option<_>>().map(Self)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -338,6 +378,23 @@ mod tests {
         assert_eq!(Replicas::read(&table(3)), Some(replicas));
         assert_eq!(Replicas::read(&table(0)), None);
         assert_eq!(Replicas::read(&Raw::Integer(3)), None);
+    }
+
+    #[test]
+    fn modes_are_octal_and_pairs_have_both_files() {
+        assert_eq!(FileMode::read(&text("0660")), Some(FileMode(0o660)));
+        assert_eq!(FileMode::read(&text("600")), Some(FileMode(0o600)));
+        for bad in ["", "0", "66", "0668", "00660", "rw-rw----"] {
+            assert_eq!(FileMode::read(&text(bad)), None, "{bad}");
+        }
+        assert_eq!(FileMode::read(&Raw::Integer(660)), None);
+        let pairs = |one: &str, other: Raw| Raw::Table([(one.to_owned(), other)].into());
+        let wanted = FilePairs([("/a".into(), "/b".into())].into());
+        assert_eq!(FilePairs::read(&pairs("/a", text("/b"))), Some(wanted));
+        assert_eq!(FilePairs::read(&pairs("/a", text(""))), None);
+        assert_eq!(FilePairs::read(&pairs("", text("/b"))), None);
+        assert_eq!(FilePairs::read(&pairs("/a", Raw::Integer(1))), None);
+        assert_eq!(FilePairs::read(&text("/a")), None);
     }
 
     #[test]

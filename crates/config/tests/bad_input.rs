@@ -178,7 +178,7 @@ fn each_mistake_about_listeners_has_its_line() {
         (
             "[[listener]]\nname = \"mx\"\nrole = \"imap\"\naddresses = []\n",
             "cassmail.toml:3: listener.role: expected \"mx\", \"submission\", \"submissions\", \
-             \"pop3\" or \"pop3s\", got \"imap\"",
+             \"lmtp\", \"pop3\" or \"pop3s\", got \"imap\"",
         ),
         (
             "[[listener]]\nname = \"mx\"\nrole = \"mx\"\naddresses = [\"0.0.0.0\"]\n",
@@ -216,8 +216,86 @@ fn each_mistake_about_listeners_has_its_line() {
             "cassmail.toml:5: listener.bare_newline: expected \"\", since nobody sends mail to a \
              listener for POP3",
         ),
+        (
+            "[[listener]]\nname = \"a\"\nrole = \"mx\"\naddresses = []\n\
+             proxy_protocol_from = [\"10.0.0.0/33\"]\n",
+            "cassmail.toml:5: listener.proxy_protocol_from: expected networks, such as \
+             \"10.0.0.5\" or \"fd00::/8\", got \"10.0.0.0/33\"",
+        ),
     ] {
         assert_eq!(errors(file), line);
+    }
+}
+
+#[test]
+fn each_mistake_about_lmtp_has_its_line() {
+    const LMTP: &str = "[[listener]]\nname = \"a\"\nrole = \"lmtp\"\naddresses = ";
+    for (rest, line) in [
+        (
+            "[\"127.0.0.1:24\", \"0.0.0.0:24\"]\n",
+            "cassmail.toml:4: listener.addresses: expected addresses of the loopback, got \
+             0.0.0.0:24; nobody logs in to LMTP, so set beyond_loopback = true only where the \
+             network keeps strangers out",
+        ),
+        (
+            "[]\nsocket = \"lmtp.sock\"\n",
+            "cassmail.toml:5: listener.socket: expected a full path of at most 107 octets, got \
+             \"lmtp.sock\"",
+        ),
+        (
+            "[]\nsocket_mode = \"rw\"\n",
+            "cassmail.toml:5: listener.socket_mode: expected a mode of three octal digits in \
+             quotes, such as \"0660\", got \"rw\"",
+        ),
+    ] {
+        assert_eq!(errors(&format!("{LMTP}{rest}")), line);
+    }
+    let taken = format!(
+        "{LMTP}[]\nsocket = \"/run/a\"\n{}[]\nsocket = \"/run/a\"\n",
+        LMTP.replace("\"a\"", "\"b\"")
+    );
+    assert_eq!(
+        errors(&taken),
+        "cassmail.toml:10: listener.socket: expected a path of its own, got \"/run/a\", which \"a\" \
+         has"
+    );
+    let on_mx = LMTP.replace("lmtp", "mx") + "[]\nsocket = \"/run/a\"\n";
+    assert_eq!(
+        errors(&on_mx),
+        "cassmail.toml:5: listener.socket: expected \"\", since a Unix socket is for lmtp alone"
+    );
+    let on_mx = LMTP.replace("lmtp", "mx") + "[]\nbeyond_loopback = true\n";
+    assert_eq!(
+        errors(&on_mx),
+        "cassmail.toml:5: listener.beyond_loopback: expected false, since it is for lmtp alone; \
+         others are open to the network"
+    );
+}
+
+#[test]
+fn lmtp_may_be_open_where_that_is_said() {
+    let file = "[[listener]]\nname = \"a\"\nrole = \"lmtp\"\naddresses = [\"10.0.0.1:24\"]\n\
+                beyond_loopback = true\nsocket = \"/run/a\"\nsocket_mode = \"0600\"\n";
+    assert_eq!(errors(file), "");
+}
+
+#[test]
+fn further_certificates_are_pairs_of_files_beside_a_first() {
+    assert_eq!(
+        errors("[tls]\nfurther = { \"/a\" = \"/b\" }\n"),
+        "cassmail.toml:2: tls.further: expected none, since there is no tls.certificate for \
+         clients that ask for no name"
+    );
+    assert_eq!(
+        errors("[tls.further]\n\"/a\" = 7\n"),
+        "cassmail.toml:1: tls.further: expected files with the file that belongs to each, such as \
+         { \"/a/chain.pem\" = \"/a/key.pem\" }, got { \"/a\" = 7 }"
+    );
+    for file in [
+        "[tls]\ncertificate = \"/c\"\nkey = \"/k\"\nfurther = { \"/a\" = \"/b\" }\n",
+        "[tls]\ncertificate = \"/c\"\nkey = \"/k\"\n[tls.further]\n\"/a\" = \"/b\"\n",
+    ] {
+        assert_eq!(errors(file), "");
     }
 }
 

@@ -1,7 +1,7 @@
 //! Who is let in: how many connections, from where, how often.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -199,7 +199,29 @@ impl Gate {
         address: IpAddr,
         now: Moment,
     ) -> Result<Admission, Refusal> {
-        let source = self.limits.source_of(address);
+        self.decide(quota, self.limits.source_of(address), now)
+    }
+
+    /// Decides about a connection of this machine, over a socket that says who may connect: only
+    /// the budget of the process holds.
+    pub(crate) fn admit_own(
+        self: &Arc<Self>,
+        quota: &Arc<Quota>,
+        now: Moment,
+    ) -> Result<Admission, Refusal> {
+        let this_machine = Source {
+            network: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            standing: Standing::Exempt,
+        };
+        self.decide(quota, this_machine, now)
+    }
+
+    fn decide(
+        self: &Arc<Self>,
+        quota: &Arc<Quota>,
+        source: Source,
+        now: Moment,
+    ) -> Result<Admission, Refusal> {
         let mut sources = locked(&self.sources);
         make_room(&mut sources, self.limits.remembered, now);
         let visits = sources.entry(source).or_default();

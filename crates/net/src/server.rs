@@ -10,14 +10,14 @@ use std::time::Duration;
 use cassmail_telemetry::{Gauge, event};
 use cassmail_wire::{Reception, SessionId};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use crate::budget::Budget;
 use crate::clock::Clock;
 use crate::drive::{Patience, Surroundings};
 use crate::limits::{Gate, Limits, Quota};
-use crate::listener::{self, Door, ListenError, ListenerSpec};
+use crate::listener::{self, Door, ListenError, ListenerSpec, Place, Port};
 use crate::stop::{Stage, StopOrder};
 
 /// What holds for all listeners.
@@ -76,7 +76,7 @@ pub struct Server {
 
 struct OpenDoor {
     name: String,
-    local: SocketAddr,
+    place: Place,
     /// Gives the number of connections that had to be cut off.
     task: Pin<Box<dyn Future<Output = usize> + Send>>,
 }
@@ -121,18 +121,26 @@ impl Server {
     /// Opens the ports of a listener. Has to be called within a runtime.
     pub fn listen<R: Reception>(
         &mut self,
-        spec: ListenerSpec,
+        mut spec: ListenerSpec,
         reception: &Arc<R>,
     ) -> Result<(), ListenError> {
         let quota = Arc::new(Quota::new(
             spec.max_connections,
             spec.max_connections_per_minute,
         ));
-        for (socket, handed_over) in open(&spec.name, &spec.addresses, spec.inherited)? {
-            let local = local_address(&spec.name, &socket)?;
+        let headers = Arc::new(Semaphore::new(
+            spec.max_connections.min(Semaphore::MAX_PERMITS),
+        ));
+        for (port, handed_over) in open(&mut spec)? {
+            let place = place_of(&spec.name, &port)?;
             let door = Door {
                 name: spec.name.clone(),
-                local,
+                local: match &place {
+                    Place::Address(address) => Some(*address),
+                    Place::Socket(_) => None,
+                },
+                proxies: spec.proxies.clone(),
+                headers: Arc::clone(&headers),
                 handed_over,
                 reception: Arc::clone(reception),
                 tls: spec.tls.clone(),
@@ -143,11 +151,11 @@ impl Server {
                 surroundings: self.surroundings.clone(),
             };
             let listener = spec.name.as_str();
-            tracing::info!(event = event::LISTENER_READY, listener, server.address = %local);
+            tracing::info!(event = event::LISTENER_READY, listener, server.address = %place);
             self.doors.push(OpenDoor {
                 name: spec.name.clone(),
-                local,
-                task: Box::pin(listener::keep_open(socket, Arc::new(door))),
+                place,
+                task: Box::pin(listener::keep_open(port, Arc::new(door))),
             });
         }
         Ok(())
@@ -156,7 +164,11 @@ impl Server {
     /// Where the listener of this name listens; with the ports that the system chose.
     pub fn addresses(&self, listener: &str) -> Vec<SocketAddr> {
         let doors = self.doors.iter().filter(|door| door.name == listener);
-        doors.map(|door| door.local).collect()
+        let addresses = doors.filter_map(|door| match door.place {
+            Place::Address(address) => Some(address),
+            Place::Socket(_) => None,
+        });
+        addresses.collect()
     }
 
     /// Serves until `signal` is ready. Then no connection is accepted, sessions end at their next
@@ -204,27 +216,27 @@ impl Server {
 }
 
 /// All sockets of a listener, each with whether it was handed over; or none of them.
-fn open(
-    name: &str,
-    addresses: &[SocketAddr],
-    inherited: Vec<std::net::TcpListener>,
-) -> Result<Vec<(TcpListener, bool)>, ListenError> {
-    let bound = addresses
+fn open(spec: &mut ListenerSpec) -> Result<Vec<(Port, bool)>, ListenError> {
+    let name = spec.name.as_str();
+    let bound = spec
+        .addresses
         .iter()
-        .map(|address| Ok((listener::bind(name, *address)?, false)));
-    let taken = inherited
+        .map(|address| Ok((Port::Tcp(listener::bind(name, *address)?), false)));
+    let socket = spec.socket.iter().map(|socket| {
+        let (listener, file) = listener::bind_socket(name, socket)?;
+        Ok((Port::Unix(listener, Some(file)), false))
+    });
+    let taken = std::mem::take(&mut spec.inherited)
         .into_iter()
         .map(|socket| Ok((listener::take_over(name, socket)?, true)));
-    bound.chain(taken).collect()
+    bound.chain(socket).chain(taken).collect()
 }
 
-fn local_address(name: &str, socket: &TcpListener) -> Result<SocketAddr, ListenError> {
-    socket
-        .local_addr()
-        .map_err(|source| ListenError::Inherited {
-            name: name.to_owned(),
-            source,
-        })
+fn place_of(name: &str, port: &Port) -> Result<Place, ListenError> {
+    port.place().map_err(|source| ListenError::Inherited {
+        name: name.to_owned(),
+        source,
+    })
 }
 
 /// Names sessions. The names begin where the time of the start is, a thousand to the second, so

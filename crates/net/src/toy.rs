@@ -265,7 +265,8 @@ impl Reception for ToyReception {
     type Desk = ToyDesk;
 
     fn receive(&self, caller: Caller) -> (Toy, ToyDesk) {
-        assert!(caller.local.port() > 0 && caller.peer.port() > 0);
+        let Caller { peer, local, .. } = caller;
+        self.desk.diary.write(format!("from {peer} to {local}"));
         (Toy::new(), self.desk.clone())
     }
 

@@ -22,6 +22,8 @@ events! {
     CONNECTION_TURNED_AWAY = "net.connection.turned-away";
     /// The process is fuller than before, or there is room again.
     LOAD_CHANGED = "net.load.changed";
+    /// A connection from an address of proxy_protocol_from did not begin with a PROXY header.
+    PROXY_REFUSED = "net.proxy.refused";
     /// A TLS handshake failed.
     TLS_FAILED = "net.tls.failed";
     /// Certificates were loaded anew, or could not be.

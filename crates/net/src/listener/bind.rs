@@ -1,15 +1,34 @@
 //! Opening a port, or saying why not and what to do about it.
 
+use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use socket2::{Domain, Protocol, Socket, Type};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, UnixListener};
 
-use super::holder;
+use super::port::Port;
+use super::{BACKLOG, holder};
+use crate::inherited::InheritedSocket;
 
-/// Connections that the system accepts for us before we do.
-const BACKLOG: i32 = 1024;
+/// Where a listener listens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// An address with a port.
+    Address(SocketAddr),
+    /// A Unix socket.
+    Socket(PathBuf),
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address(address) => address.fmt(f),
+            Self::Socket(path) => path.display().fmt(f),
+        }
+    }
+}
 
 /// Why a listener cannot be opened. The texts say what can be done about it.
 #[derive(Debug, thiserror::Error)]
@@ -22,7 +41,7 @@ pub enum ListenError {
         /// The listener.
         name: String,
         /// Its address.
-        address: SocketAddr,
+        address: Place,
         /// Who listens there, if that can be seen.
         holder: Option<String>,
     },
@@ -36,7 +55,7 @@ pub enum ListenError {
         /// The listener.
         name: String,
         /// Its address.
-        address: SocketAddr,
+        address: Place,
     },
     /// The address is not one of this machine.
     #[error(
@@ -47,7 +66,7 @@ pub enum ListenError {
         /// The listener.
         name: String,
         /// Its address.
-        address: SocketAddr,
+        address: Place,
     },
     /// Something else is wrong.
     #[error("listen on {address} for '{name}'")]
@@ -55,9 +74,20 @@ pub enum ListenError {
         /// The listener.
         name: String,
         /// Its address.
-        address: SocketAddr,
+        address: Place,
         /// What is wrong.
         source: io::Error,
+    },
+    /// Where the socket is to be, there is something else.
+    #[error(
+        "listen on {path} for '{name}': there is a file that is no socket; remove it, or choose \
+         another path in the configuration", path = path.display()
+    )]
+    NoSocket {
+        /// The listener.
+        name: String,
+        /// The path.
+        path: PathBuf,
     },
     /// A socket that was handed over cannot be used.
     #[error("use the inherited socket of '{name}'")]
@@ -75,15 +105,18 @@ pub(crate) fn bind(name: &str, address: SocketAddr) -> Result<TcpListener, Liste
 }
 
 /// Serves a socket that was opened by somebody else. Has to be called within a runtime.
-pub(crate) fn take_over(
-    name: &str,
-    socket: std::net::TcpListener,
-) -> Result<TcpListener, ListenError> {
-    let adopt = || {
-        let socket = Socket::from(socket);
-        socket.set_nonblocking(true)?;
-        socket.set_tcp_nodelay(true)?;
-        TcpListener::from_std(socket.into())
+pub(crate) fn take_over(name: &str, socket: InheritedSocket) -> Result<Port, ListenError> {
+    let adopt = || match socket {
+        InheritedSocket::Tcp(socket) => {
+            let socket = Socket::from(socket);
+            socket.set_nonblocking(true)?;
+            socket.set_tcp_nodelay(true)?;
+            TcpListener::from_std(socket.into()).map(Port::Tcp)
+        }
+        InheritedSocket::Unix(socket) => {
+            socket.set_nonblocking(true)?;
+            UnixListener::from_std(socket).map(|listener| Port::Unix(listener, None))
+        }
     };
     adopt().map_err(|source| ListenError::Inherited {
         name: name.to_owned(),
@@ -111,11 +144,13 @@ fn open(address: SocketAddr) -> io::Result<TcpListener> {
 
 fn explain(name: &str, address: SocketAddr, source: io::Error) -> ListenError {
     let name = name.to_owned();
+    let port = address.port();
+    let address = Place::Address(address);
     match source.kind() {
         io::ErrorKind::AddrInUse => ListenError::InUse {
             name,
             address,
-            holder: holder::of_port(address.port()),
+            holder: holder::of_port(port),
         },
         io::ErrorKind::PermissionDenied => ListenError::NotAllowed { name, address },
         io::ErrorKind::AddrNotAvailable => ListenError::NotHere { name, address },

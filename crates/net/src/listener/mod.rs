@@ -3,16 +3,26 @@
 mod accept;
 mod bind;
 mod holder;
+mod port;
+mod socket;
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 pub(crate) use accept::{Door, keep_open};
-pub use bind::ListenError;
+pub use bind::{ListenError, Place};
 pub(crate) use bind::{bind, take_over};
+pub(crate) use port::Port;
+pub use socket::UnixSocket;
+pub(crate) use socket::bind as bind_socket;
 
+use crate::inherited::InheritedSocket;
+use crate::network::Network;
 use crate::observer::{NoObserver, Observer};
 use crate::tls::TlsService;
+
+/// Connections that the system accepts for us before we do.
+const BACKLOG: i32 = 1024;
 
 /// A listener: one or several addresses where one protocol is spoken under one set of rules.
 pub struct ListenerSpec {
@@ -20,8 +30,13 @@ pub struct ListenerSpec {
     pub name: String,
     /// Where to listen. An IPv6 address does not stand for IPv4 too: name both.
     pub addresses: Vec<SocketAddr>,
+    /// A Unix socket where it listens besides.
+    pub socket: Option<UnixSocket>,
     /// Sockets that were opened for it by somebody else.
-    pub inherited: Vec<TcpListener>,
+    pub inherited: Vec<InheritedSocket>,
+    /// From where connections begin with a PROXY header that tells who is behind them. One from
+    /// there without a header is refused; from elsewhere nobody can send one.
+    pub proxies: Vec<Network>,
     /// Whether TLS is spoken, and from when on.
     pub tls: TlsUse,
     /// How many connections it takes at once.
@@ -38,7 +53,9 @@ impl ListenerSpec {
         Self {
             name: name.to_owned(),
             addresses: addresses.to_owned(),
+            socket: None,
             inherited: Vec::new(),
+            proxies: Vec::new(),
             tls: TlsUse::Never,
             max_connections: usize::MAX,
             max_connections_per_minute: u32::MAX,

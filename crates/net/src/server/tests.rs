@@ -1,4 +1,8 @@
+mod behind_a_proxy;
+mod over_a_socket;
+
 use std::io::{Read as _, Write as _};
+use std::net::Ipv4Addr;
 use std::sync::Mutex;
 
 use cassmail_wire::{Ending, TlsVersion, TurnedAway};
@@ -10,6 +14,7 @@ use tokio::task::JoinHandle;
 
 use super::*;
 use crate::clock::ClockHands;
+use crate::inherited::InheritedSocket;
 use crate::listener::TlsUse;
 use crate::observer::{Event, Observer};
 use crate::tls::{CertificateFiles, Certificates, TlsService};
@@ -41,10 +46,21 @@ struct Scene {
     served: JoinHandle<Farewell>,
 }
 
+const LOOPBACK: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+
 const STOP_WITHIN: Duration = Duration::from_secs(30);
 
 impl Scene {
     fn new(limits: Limits, tls: TlsUse) -> Self {
+        let spec = ListenerSpec {
+            tls,
+            ..ListenerSpec::new("toy", &[LOOPBACK])
+        };
+        Self::of(limits, spec)
+    }
+
+    /// A server with this listener; what happens at it is counted.
+    fn of(limits: Limits, spec: ListenerSpec) -> Self {
         let (clock, hands) = Clock::turned_by_hand();
         let mut server = Server::new(ServerOptions {
             clock,
@@ -54,18 +70,17 @@ impl Scene {
         });
         let counts = Arc::new(Counts::default());
         let spec = ListenerSpec {
-            tls,
             observer: Arc::clone(&counts) as Arc<dyn Observer>,
-            ..ListenerSpec::new("toy", &[SocketAddr::from(([127, 0, 0, 1], 0))])
+            ..spec
         };
         let desk = ToyDesk::new();
         let reception = ToyReception { desk: desk.clone() };
         server.listen(spec, &Arc::new(reception)).unwrap();
-        let address = server.addresses("toy")[0];
+        let address = server.addresses("toy").first().copied();
         let (stop, stopped) = oneshot::channel();
         let signal = async { stopped.await.unwrap() };
         Self {
-            address,
+            address: address.unwrap_or(LOOPBACK),
             desk,
             hands,
             counts,
@@ -229,7 +244,7 @@ async fn tls_from_the_start_resumes_sessions_and_follows_the_certificate() {
     };
     std::fs::write(&files.chain, &old.chain).unwrap();
     std::fs::write(&files.key, &old.key).unwrap();
-    let certificates = Certificates::from_files(files.clone()).unwrap();
+    let certificates = Certificates::from_files(files.clone(), &[]).unwrap();
     let tls = TlsService::new(&certificates, &["toy"]).unwrap();
     let scene = Scene::new(Limits::default(), TlsUse::FromTheStart(tls));
 
@@ -291,7 +306,7 @@ async fn a_listener_has_several_addresses_and_one_limit() {
     let loopback = SocketAddr::from(([127, 0, 0, 1], 0));
     let handed_over = std::net::TcpListener::bind(loopback).unwrap();
     let spec = ListenerSpec {
-        inherited: vec![handed_over],
+        inherited: vec![InheritedSocket::Tcp(handed_over)],
         max_connections: 1,
         ..ListenerSpec::new("toy", &[loopback])
     };
