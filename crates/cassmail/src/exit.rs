@@ -98,6 +98,11 @@ impl Failure {
         format!("error: {:#}", self.error).replace('\n', "\nerror: ")
     }
 
+    /// The same for a log, where a line is one line.
+    pub(crate) fn reason(&self) -> String {
+        format!("{:#}", self.error).replace('\n', "; ")
+    }
+
     /// The code to end with.
     pub(crate) fn code(&self) -> ExitCode {
         ExitCode::from(self.code)

@@ -13,6 +13,7 @@ mod keeper;
 mod place;
 mod print;
 mod reception;
+mod reload;
 mod serve;
 mod settings;
 mod wiring;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use cassmail_net::{Event, Observer};
 use cassmail_office::{Counter, Intake, IntakeDesk, MaildropDesk};
 use cassmail_telemetry::{Limit, Metrics, Protocol};
@@ -10,7 +11,8 @@ use cassmail_wire::{Caller, Ending, Reception, TurnedAway};
 /// Receives SMTP clients.
 pub(crate) struct SmtpReception {
     pub(crate) intake: Arc<Intake>,
-    pub(crate) options: Arc<cassmail_smtp::server::Options>,
+    /// For sessions that begin from now on.
+    pub(crate) options: ArcSwap<cassmail_smtp::server::Options>,
 }
 
 impl Reception for SmtpReception {
@@ -18,7 +20,7 @@ impl Reception for SmtpReception {
     type Desk = IntakeDesk;
 
     fn receive(&self, caller: Caller) -> (Self::Machine, IntakeDesk) {
-        let session = cassmail_smtp::server::Session::new(Arc::clone(&self.options), &caller);
+        let session = cassmail_smtp::server::Session::new(self.options.load_full(), &caller);
         (session, self.intake.desk(caller))
     }
 
@@ -34,7 +36,8 @@ impl Reception for SmtpReception {
 /// Receives POP3 clients.
 pub(crate) struct Pop3Reception {
     pub(crate) counter: Arc<Counter>,
-    pub(crate) options: Arc<cassmail_pop3::Options>,
+    /// For sessions that begin from now on.
+    pub(crate) options: ArcSwap<cassmail_pop3::Options>,
 }
 
 impl Reception for Pop3Reception {
@@ -42,7 +45,7 @@ impl Reception for Pop3Reception {
     type Desk = MaildropDesk;
 
     fn receive(&self, caller: Caller) -> (Self::Machine, MaildropDesk) {
-        let session = cassmail_pop3::Session::new(Arc::clone(&self.options), &caller);
+        let session = cassmail_pop3::Session::new(self.options.load_full(), &caller);
         (session, self.counter.desk(caller))
     }
 

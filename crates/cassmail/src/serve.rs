@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use arc_swap::ArcSwap;
 use axum::Router;
 use cassmail_admin::{Readings, administration, bind_socket, readings, serve_socket, serve_tcp};
 use cassmail_config::{Listener, Loaded, LogFormat, Role, Settings, StoreKind};
@@ -21,6 +22,7 @@ use crate::cluster::NoSchema;
 use crate::dev::{self, Folder, Ports};
 use crate::exit::{Failure, Outcome};
 use crate::reception::{Count, Pop3Reception, SmtpReception};
+use crate::reload::{Receives, Reloader, Running};
 use crate::settings::Given;
 use crate::wiring::{self, Office, OpenStore, TlsThere};
 use crate::{place, settings};
@@ -49,19 +51,28 @@ pub(crate) async fn serve(which: &Which, how: Serve) -> Outcome {
     }
     let advice = settings::check(&loaded, &given)?;
     let certificates = mode.certificates(&loaded)?;
-    let settings = loaded.settings;
+    let settings = &loaded.settings;
 
     let metrics = Arc::new(Metrics::new());
-    let _logs = start_logs(&settings, &metrics)?;
+    let logs = start_logs(settings, &metrics)?;
     panics::watch(metrics.panics());
-    give_advice(&settings, &advice, &mode);
+    give_advice(settings, &advice, &mode);
 
     place::prepare(&settings.identity.data_dir)?;
     if let Some(folder) = &settings.identity.run_dir {
         place::prepare(folder)?;
     }
-    let opened = wiring::open_store(&settings, mode.no_schema()).await?;
-    let served = serve_store(&settings, &mode, &opened, certificates, &metrics).await;
+    let opened = wiring::open_store(settings, mode.no_schema()).await?;
+    let running = Running {
+        receptions: Vec::new(),
+        certificates,
+        levels: logs.levels(),
+        metrics,
+    };
+    let served = serve_store(&loaded, &mode, &opened, running, |running| {
+        Reloader::new(which.clone(), given, loaded.clone(), running)
+    });
+    let served = served.await;
     tracing::info!(event = event::SERVICE_STOPPING, "closing the store");
     let closed = opened.store.close().await;
     tracing::info!(event = event::SERVICE_STOPPING, "the store is closed");
@@ -99,6 +110,10 @@ impl Mode {
             name: name.to_owned(),
             role,
             addresses: vec![address],
+            socket: None,
+            socket_mode: cassmail_config::FileMode(0o600),
+            beyond_loopback: false,
+            proxy_protocol_from: Vec::new(),
             max_connections: 10_000,
             max_connections_per_minute: 60_000,
             bare_newline: None,
@@ -177,8 +192,7 @@ fn start_logs(settings: &Settings, metrics: &Metrics) -> Outcome<logs::LogGuard>
         LogFormat::Human => logs::Format::Human,
         LogFormat::Json => logs::Format::Json,
     };
-    let level = logs::parse_level(&settings.log.level).context("log.level");
-    let level = level.map_err(Failure::configuration)?;
+    let level = settings::level(settings)?;
     logs::start(format, level, metrics.log_lines_dropped()).map_err(Failure::software)
 }
 
@@ -209,12 +223,14 @@ fn give_advice(settings: &Settings, advice: &[String], mode: &Mode) {
 
 /// Serves an open store until a signal or a fault.
 async fn serve_store(
-    settings: &Settings,
+    loaded: &Loaded,
     mode: &Mode,
     opened: &OpenStore,
-    certificates: Option<Certificates>,
-    metrics: &Arc<Metrics>,
+    mut running: Running,
+    reloader: impl FnOnce(Running) -> Reloader,
 ) -> Outcome {
+    let settings = &loaded.settings;
+    let metrics = &Arc::clone(&running.metrics);
     let clock = Clock::system();
     let office = wiring::office(settings, opened, &clock, metrics)?;
     match mode {
@@ -233,8 +249,7 @@ async fn serve_store(
         settings,
         mode.inherited()?,
         &office,
-        certificates.as_ref(),
-        metrics,
+        &mut running,
     )?;
     let administrators = Administrators::start(settings, &office, opened, metrics)?;
 
@@ -247,10 +262,18 @@ async fn serve_store(
         store = ?settings.store.kind,
         folder = %settings.identity.data_dir.display(),
     );
+    let mut reloader = reloader(running);
+    let mut on_hang_up = || match mode {
+        Mode::Production => reloader.reload(),
+        Mode::Development { .. } => {
+            let text = "development mode has no configuration to load anew";
+            tracing::info!(event = event::SERVICE_RELOADED, "{text}");
+        }
+    };
     let mut fault = None;
     server
         .run_until(async {
-            fault = until_the_end(&mut signals, &*opened.store, certificates.as_ref()).await;
+            fault = until_the_end(&mut signals, &*opened.store, &mut on_hang_up).await;
         })
         .await;
     administrators.stop().await;
@@ -288,11 +311,10 @@ fn listen(
     settings: &Settings,
     mut inherited: Vec<Inherited>,
     office: &Office,
-    certificates: Option<&Certificates>,
-    metrics: &Arc<Metrics>,
+    running: &mut Running,
 ) -> Outcome {
     let hostname = settings::hostname(settings);
-    let there = if certificates.is_some() {
+    let there = if running.certificates.is_some() {
         TlsThere::Yes
     } else {
         TlsThere::No
@@ -304,7 +326,7 @@ fn listen(
         } else {
             Protocol::Pop3
         };
-        let Some(tls) = tls_use(listener.role, protocol, certificates)? else {
+        let Some(tls) = tls_use(listener.role, protocol, running.certificates.as_ref())? else {
             let text = "a listener is left out: it needs a certificate";
             tracing::warn!(
                 event = event::SERVICE_ADVICE,
@@ -318,40 +340,42 @@ fn listen(
             .extract_if(.., of_listener)
             .map(|s| s.listener)
             .collect();
-        let addresses = if sockets.is_empty() {
-            listener.addresses.as_slice()
+        let (addresses, socket) = if sockets.is_empty() {
+            (listener.addresses.as_slice(), wiring::socket(listener))
         } else {
-            &[]
+            (&[][..], None)
         };
         let spec = ListenerSpec {
+            socket,
             inherited: sockets,
+            proxies: wiring::proxies(listener)?,
             tls,
             max_connections: listener.max_connections as usize,
             max_connections_per_minute: listener.max_connections_per_minute,
             observer: Arc::new(Count {
                 protocol,
-                metrics: Arc::clone(metrics),
+                metrics: Arc::clone(&running.metrics),
             }),
             ..ListenerSpec::new(&listener.name, addresses)
         };
-        let opened = match smtp {
+        let (opened, receives) = match smtp {
             Some(options) => {
-                let intake = Arc::clone(&office.intake);
-                server.listen(
-                    spec,
-                    &Arc::new(SmtpReception {
-                        intake,
-                        options: options.into(),
-                    }),
-                )
+                let reception = Arc::new(SmtpReception {
+                    intake: Arc::clone(&office.intake),
+                    options: ArcSwap::from_pointee(options),
+                });
+                (server.listen(spec, &reception), Receives::Smtp(reception))
             }
             None => {
-                let counter = Arc::clone(&office.counter);
-                let options = wiring::pop3_options(settings, there).into();
-                server.listen(spec, &Arc::new(Pop3Reception { counter, options }))
+                let reception = Arc::new(Pop3Reception {
+                    counter: Arc::clone(&office.counter),
+                    options: ArcSwap::from_pointee(wiring::pop3_options(settings, there)),
+                });
+                (server.listen(spec, &reception), Receives::Pop3(reception))
             }
         };
         opened.map_err(|error| not_listening(&error))?;
+        running.receptions.push((listener.name.clone(), receives));
     }
     Ok(())
 }
@@ -483,38 +507,24 @@ impl Signals {
     }
 }
 
-/// Waits for the signal to stop, reloading certificates on SIGHUP; gives the fault if one came
-/// first.
+/// Waits for the signal to stop, loading anew on SIGHUP; gives the fault if one came first.
 async fn until_the_end(
     signals: &mut Signals,
     store: &dyn Store,
-    certificates: Option<&Certificates>,
+    on_hang_up: &mut impl FnMut(),
 ) -> Option<anyhow::Error> {
     loop {
         // Each branch is cancel safe: nothing is lost when another one wins.
         tokio::select! {
             _ = signals.terminate.recv() => return None,
             _ = signals.interrupt.recv() => return None,
-            _ = signals.hang_up.recv() => reload(certificates),
+            _ = signals.hang_up.recv() => on_hang_up(),
             error = store.poisoned() => {
                 if let Health::Poisoned(reason) = store.health() {
                     tracing::error!(event = event::SERVICE_STOPPING, reason, "the store failed");
                 }
                 return Some(anyhow::Error::new(error));
             }
-        }
-    }
-}
-
-fn reload(certificates: Option<&Certificates>) {
-    let Some(certificates) = certificates else {
-        return;
-    };
-    match certificates.reload() {
-        Ok(_expiry) => tracing::info!(event = event::TLS_RELOADED, "certificates are loaded anew"),
-        Err(error) => {
-            let error = chain(&error);
-            tracing::error!(event = event::TLS_RELOADED, %error, "the old ones stay in use");
         }
     }
 }

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use cassmail_config::{Loaded, Problem, Settings};
 use cassmail_mail::Domain;
-use cassmail_net::Certificates;
+use cassmail_net::{Certificates, TlsError};
+use cassmail_telemetry::logs::{self, Level};
 
 use crate::cli::Which;
 use crate::exit::{Failure, Outcome};
@@ -75,6 +76,21 @@ fn blame(problem: &mut Problem, given: &[Given]) {
 
 /// Loads the certificates that are configured, if any are; says which setting is wrong.
 pub(crate) fn certificates(loaded: &Loaded) -> Outcome<Option<Certificates>> {
+    certificates_are_readable(loaded)?;
+    let files = wiring::certificate_files(&loaded.settings);
+    let read = files.map(|(first, others)| Certificates::from_files(&first, &others));
+    let read = read.transpose();
+    read.map_err(|error| about_certificates(loaded, error))
+}
+
+/// A certificate that cannot be used, with the setting that names it.
+pub(crate) fn about_certificates(loaded: &Loaded, error: TlsError) -> Failure {
+    let place = loaded.place("tls.certificate");
+    Failure::configuration(error).about(&format!("{place}: tls.certificate: failed to"))
+}
+
+/// Looks whether the files are there and the key is nobody else's; says which setting is wrong.
+pub(crate) fn certificates_are_readable(loaded: &Loaded) -> Outcome {
     let about = |key: &str| format!("{}: {key}:", loaded.place(key));
     let tls = &loaded.settings.tls;
     if let Some(path) = &tls.certificate {
@@ -93,8 +109,17 @@ pub(crate) fn certificates(loaded: &Loaded) -> Outcome<Option<Certificates>> {
         cassmail_config::check_secret_file(path)
             .map_err(|error| Failure::configuration(error).about(&about("tls.key")))?;
     }
-    wiring::certificates(&loaded.settings)
-        .map_err(|failure| failure.about(&format!("{} failed to", about("tls.certificate"))))
+    for key in tls.further.0.values() {
+        cassmail_config::check_secret_file(key)
+            .map_err(|error| Failure::configuration(error).about(&about("tls.further")))?;
+    }
+    Ok(())
+}
+
+/// How much is logged.
+pub(crate) fn level(settings: &Settings) -> Outcome<Level> {
+    let level = logs::parse_level(&settings.log.level).context("log.level");
+    level.map_err(Failure::configuration)
 }
 
 fn read(path: &Path) -> Outcome<String> {

@@ -1,18 +1,19 @@
 //! How a setting becomes an option of a crate: each conversion in one place.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use cassmail_config::{BareNewline, Listener, LocalPartCase, Role, Settings, StoreKind};
 use cassmail_mail::{Domain, IdMinter, NodeId};
-use cassmail_net::{CertificateFiles, Certificates, Clock, ServerOptions};
+use cassmail_net::{CertificateFiles, Clock, Network, ServerOptions, UnixSocket};
 use cassmail_office::{
     Administration, Belief, Counter, Directory, DirectoryOptions, GuessOptions, Intake,
     IntakeOptions, LoginOptions, Logins, MaildropLock, MaildropOptions, PasswordOptions, Passwords,
     RateOptions,
 };
-use cassmail_smtp::server::{AuthOffer, Options as SmtpOptions, StartTlsOffer};
+use cassmail_smtp::server::{Options as SmtpOptions, StartTlsOffer};
 use cassmail_store::{MemoryStore, Store};
 use cassmail_store_cassandra::{ClaimError, CopyClaim};
 use cassmail_store_embedded::{Embedded, Options as EmbeddedOptions};
@@ -294,19 +295,34 @@ pub(crate) fn server_options(settings: &Settings, clock: &Clock) -> Outcome<Serv
     })
 }
 
-/// The certificates that are configured, if any are.
-pub(crate) fn certificates(settings: &Settings) -> Outcome<Option<Certificates>> {
-    let (Some(chain), Some(key)) = (&settings.tls.certificate, &settings.tls.key) else {
-        return Ok(None);
+/// The files of the certificates that are configured, if any are: of the first, and of the others.
+pub(crate) fn certificate_files(
+    settings: &Settings,
+) -> Option<(CertificateFiles, Vec<CertificateFiles>)> {
+    let files = |chain: &Path, key: &Path| CertificateFiles {
+        chain: chain.to_owned(),
+        key: key.to_owned(),
     };
-    cassmail_config::check_secret_file(key).map_err(Failure::configuration)?;
-    let files = CertificateFiles {
-        chain: chain.clone(),
-        key: key.clone(),
-    };
-    Certificates::from_files(files)
-        .map(Some)
-        .map_err(Failure::configuration)
+    let tls = &settings.tls;
+    let first = files(tls.certificate.as_deref()?, tls.key.as_deref()?);
+    let others = tls.further.0.iter().map(|(chain, key)| files(chain, key));
+    Some((first, others.collect()))
+}
+
+/// From where a listener's connections begin with a PROXY header.
+pub(crate) fn proxies(listener: &Listener) -> Outcome<Vec<Network>> {
+    let networks = listener.proxy_protocol_from.iter().map(|text| text.parse());
+    let networks = networks.collect::<Result<_, _>>();
+    let networks = networks.context("listener.proxy_protocol_from");
+    networks.map_err(Failure::configuration)
+}
+
+/// The Unix socket of a listener, if it has one.
+pub(crate) fn socket(listener: &Listener) -> Option<UnixSocket> {
+    listener.socket.as_ref().map(|path| UnixSocket {
+        path: path.clone(),
+        mode: listener.socket_mode.0,
+    })
 }
 
 /// Whether there is a certificate to offer TLS with.
@@ -326,17 +342,13 @@ pub(crate) fn smtp_options(
     let base = match listener.role {
         Role::Mx => SmtpOptions::mx(hostname.clone()),
         Role::Submission | Role::Submissions => SmtpOptions::submission(hostname.clone()),
+        Role::Lmtp => SmtpOptions::lmtp(hostname.clone()),
         Role::Pop3 | Role::Pop3s => return None,
     };
     Some(SmtpOptions {
         starttls: match tls {
             TlsThere::Yes => StartTlsOffer::Offered,
             TlsThere::No => StartTlsOffer::NotOffered,
-        },
-        auth: if listener.role == Role::Mx {
-            AuthOffer::Never
-        } else {
-            AuthOffer::UnderTls
         },
         bare_lf: match listener.bare_newline {
             Some(BareNewline::Refuse) => BareLf::Refuse,

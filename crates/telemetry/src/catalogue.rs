@@ -10,7 +10,9 @@ use prometheus_client::encoding::text;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
-use crate::kind::{Counter, Declared, Gauge, Kind, ProcessorSeconds, Seconds, sentence};
+use crate::kind::{
+    Certificates, Counter, Declared, Gauge, Kind, ProcessorSeconds, Seconds, sentence,
+};
 use crate::labels::{
     By, ByBoth, Duty, Limit, Outcome, Protocol, ReplyClass, SmtpVerb, StoreFault, StoreOperation,
 };
@@ -81,6 +83,10 @@ catalogue! {
         "How near is the budget?";
     tls_failures_total: Counter = "cassmail_tls_failures_total",
         "TLS handshakes that failed.", "Do clients trust the certificate?";
+    tls_certificate_not_after_seconds: Certificates = "cassmail_tls_certificate_not_after_seconds",
+        "When a certificate ends to be valid, in seconds since 1970; number 0 is tls.certificate, \
+         then those of tls.further in the order of their names.",
+        "Is it renewed in time?";
     smtp_commands_total: ByBoth<SmtpVerb, ReplyClass, Counter> = "cassmail_smtp_commands_total",
         "SMTP commands by the class of their replies, counted when their session ends.",
         "Who is misbehaving?";
@@ -205,6 +211,12 @@ impl Metrics {
         self.tls_failures_total.inc();
     }
 
+    /// When the certificates in use end to be valid, in their order, in seconds since 1970; none
+    /// for one that cannot be read.
+    pub fn certificates_end(&self, ends: impl IntoIterator<Item = Option<u64>>) {
+        self.tls_certificate_not_after_seconds.set(ends);
+    }
+
     /// A message came whole, of `size` octets, and took so long to be stored or not.
     pub fn message_accepted(&self, outcome: Outcome, size: u64, took: Duration) {
         self.messages_total.of(outcome).inc();
@@ -306,7 +318,10 @@ mod tests {
 
     #[test]
     fn every_declared_metric_is_given_out_with_its_type_and_help() {
-        let text = Metrics::new().encode();
+        let metrics = Metrics::new();
+        // How many certificates there are, nobody knows beforehand.
+        metrics.certificates_end([Some(1)]);
+        let text = metrics.encode();
         for Entry {
             name, kind, help, ..
         } in catalogue()
@@ -351,6 +366,8 @@ mod tests {
     #[test]
     fn what_happens_is_counted_under_its_labels() {
         let metrics = Metrics::new();
+        metrics.certificates_end([Some(1), Some(2), Some(3), Some(4)]);
+        metrics.certificates_end([Some(1_700_000_000), None, Some(1_800_000_000)]);
         metrics.session_opened(Protocol::Pop3);
         metrics.login(Protocol::Smtp, Outcome::Failed);
         metrics.message_accepted(Outcome::Ok, 10, Duration::from_millis(3));
@@ -363,7 +380,11 @@ mod tests {
             .of(SmtpVerb::Rcpt, class)
             .inc_by(3);
         let text = metrics.encode();
+        assert!(!text.contains("certificate=\"1\""), "it has no value");
+        assert!(!text.contains("certificate=\"3\""), "it is gone");
         for line in [
+            "cassmail_tls_certificate_not_after_seconds{certificate=\"0\"} 1700000000",
+            "cassmail_tls_certificate_not_after_seconds{certificate=\"2\"} 1800000000",
             "cassmail_sessions_total{protocol=\"pop3\"} 1",
             "cassmail_sessions_open{protocol=\"pop3\"} 1",
             "cassmail_sessions_open{protocol=\"smtp\"} 0",

@@ -12,6 +12,9 @@ macro_rules! events {
 events! {
     /// The service started; what it listens on and keeps mail in.
     SERVICE_STARTED = "service.started";
+    /// The configuration was loaded anew: what is in effect now, what needs a restart, or why
+    /// nothing changed.
+    SERVICE_RELOADED = "service.reloaded";
     /// The service is ending, step by step.
     SERVICE_STOPPING = "service.stopping";
     /// A setting or a state that an operator should change.

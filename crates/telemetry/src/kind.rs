@@ -44,6 +44,27 @@ impl ProcessorSeconds {
     }
 }
 
+/// The certificates in use, by their numbers in the configuration.
+#[derive(Debug)]
+pub struct Certificates(Family<Vec<(&'static str, String)>, Gauge>);
+
+impl Certificates {
+    const LABEL: &'static str = "certificate";
+
+    /// Sets those that have a value, and forgets the others.
+    pub(crate) fn set(&self, values: impl IntoIterator<Item = Option<u64>>) {
+        self.0.clear();
+        for (number, value) in values.into_iter().enumerate() {
+            if let Some(value) = value {
+                let gauge = self
+                    .0
+                    .get_or_create(&vec![(Self::LABEL, number.to_string())]);
+                gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
+            }
+        }
+    }
+}
+
 /// What is declared of a metric.
 pub(crate) struct Declared {
     pub(crate) name: &'static str,
@@ -90,6 +111,18 @@ impl Kind for ProcessorSeconds {
 
     fn register(registry: &mut Registry, declared: &Declared) -> Self {
         Self(register(registry, declared, counter::Counter::default()))
+    }
+}
+
+impl Kind for Certificates {
+    const NAME: &'static str = "gauge";
+
+    fn labels() -> Vec<&'static str> {
+        vec![Self::LABEL]
+    }
+
+    fn register(registry: &mut Registry, declared: &Declared) -> Self {
+        Self(register(registry, declared, Family::default()))
     }
 }
 

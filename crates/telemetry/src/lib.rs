@@ -21,7 +21,7 @@ mod process;
 pub use catalogue::{ClusterFigures, Metrics};
 pub use chain::chain;
 pub use documentation::documentation;
-pub use kind::{Counter, Gauge, ProcessorSeconds, Seconds};
+pub use kind::{Certificates, Counter, Gauge, ProcessorSeconds, Seconds};
 pub use labels::{
     By, ByBoth, Duty, Label, Limit, Outcome, Protocol, ReplyClass, SmtpVerb, StoreFault,
     StoreOperation,

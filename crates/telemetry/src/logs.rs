@@ -20,7 +20,7 @@ use tracing_subscriber::filter::{LevelFilter, ParseError, Targets};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
-use tracing_subscriber::{Layer, fmt};
+use tracing_subscriber::{Layer, Registry, fmt, reload};
 
 use crate::kind::Counter;
 
@@ -46,6 +46,29 @@ const LAST_WAIT: Duration = Duration::from_secs(2);
 pub struct LogGuard {
     buffer: Arc<Buffer>,
     writer: Option<JoinHandle<()>>,
+    levels: Levels,
+}
+
+impl LogGuard {
+    /// What changes how much is logged.
+    pub fn levels(&self) -> Levels {
+        self.levels.clone()
+    }
+}
+
+/// How much is logged, of what.
+pub type Level = Targets;
+
+/// Changes how much is logged while the process runs.
+#[derive(Debug, Clone)]
+pub struct Levels(reload::Handle<Level, Registry>);
+
+impl Levels {
+    /// Logs so much from now on.
+    pub fn set(&self, level: Level) {
+        // It fails where nothing is logged any more.
+        let _ = self.0.reload(level);
+    }
 }
 
 /// Reads a level such as `info`, or levels for targets such as `warn,cassmail_net=debug`. The
@@ -53,7 +76,7 @@ pub struct LogGuard {
 ///
 /// # Errors
 /// The text is neither.
-pub fn parse_level(text: &str) -> Result<Targets, ParseError> {
+pub fn parse_level(text: &str) -> Result<Level, ParseError> {
     const DRIVER: &str = "scylla";
     let targets: Targets = text.parse()?;
     let most = targets.default_level().unwrap_or(LevelFilter::OFF);
@@ -67,7 +90,8 @@ pub fn parse_level(text: &str) -> Result<Targets, ParseError> {
 ///
 /// # Errors
 /// The thread could not be started, or logging was set up before.
-pub fn start(format: Format, level: Targets, dropped: Counter) -> io::Result<LogGuard> {
+pub fn start(format: Format, level: Level, dropped: Counter) -> io::Result<LogGuard> {
+    let (level, levels) = reload::Layer::new(level);
     let buffer = Arc::new(Buffer::new(ROOM, dropped));
     tracing_subscriber::registry()
         .with(layer(format, Lines(Arc::clone(&buffer))).with_filter(level))
@@ -81,6 +105,7 @@ pub fn start(format: Format, level: Targets, dropped: Counter) -> io::Result<Log
     Ok(LogGuard {
         buffer,
         writer: Some(writer),
+        levels: Levels(levels),
     })
 }
 

@@ -244,7 +244,7 @@ async fn tls_from_the_start_resumes_sessions_and_follows_the_certificate() {
     };
     std::fs::write(&files.chain, &old.chain).unwrap();
     std::fs::write(&files.key, &old.key).unwrap();
-    let certificates = Certificates::from_files(files.clone(), &[]).unwrap();
+    let certificates = Certificates::from_files(&files, &[]).unwrap();
     let tls = TlsService::new(&certificates, &["toy"]).unwrap();
     let scene = Scene::new(Limits::default(), TlsUse::FromTheStart(tls));
 

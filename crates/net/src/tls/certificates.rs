@@ -58,10 +58,10 @@ impl Certificates {
     /// # Errors
     /// The first of them that cannot be used.
     pub fn from_files(
-        first: CertificateFiles,
+        first: &CertificateFiles,
         others: &[CertificateFiles],
     ) -> Result<Self, TlsError> {
-        let files: Vec<_> = std::iter::once(&first).chain(others).cloned().collect();
+        let files: Vec<_> = std::iter::once(first).chain(others).cloned().collect();
         let set = read_set(&files)?;
         Ok(Self::new(set, files))
     }
@@ -100,10 +100,10 @@ impl Certificates {
     /// The first of them that cannot be used.
     pub fn replace(
         &self,
-        first: CertificateFiles,
+        first: &CertificateFiles,
         others: &[CertificateFiles],
     ) -> Result<(), TlsError> {
-        let files = std::iter::once(&first).chain(others).cloned().collect();
+        let files = std::iter::once(first).chain(others).cloned().collect();
         self.put(Arc::new(files))
     }
 
@@ -418,7 +418,7 @@ mod tests {
         };
         std::fs::write(&files.chain, chain).unwrap();
         std::fs::write(&files.key, key).unwrap();
-        Certificates::from_files(files, &[])
+        Certificates::from_files(&files, &[])
             .unwrap_err()
             .to_string()
     }
@@ -445,7 +445,7 @@ mod tests {
             chain: "/nowhere/chain.pem".into(),
             key: "/nowhere/key.pem".into(),
         };
-        let error = Certificates::from_files(files, &[])
+        let error = Certificates::from_files(&files, &[])
             .unwrap_err()
             .to_string();
         assert!(error.contains("/nowhere/chain.pem"), "{error}");
@@ -462,7 +462,7 @@ mod tests {
         let pem = pem("mx.example");
         std::fs::write(&files.chain, &pem.chain).unwrap();
         std::fs::write(&files.key, &pem.key).unwrap();
-        let certificates = Certificates::from_files(files.clone(), &[]).unwrap();
+        let certificates = Certificates::from_files(&files, &[]).unwrap();
         std::fs::write(&files.key, "gone").unwrap();
         assert!(certificates.reload().is_err());
         assert!(certificates.expiries()[0].0.is_some());
@@ -557,13 +557,13 @@ mod tests {
             files
         };
         let [one, two] = ["one.example", "two.example"].map(write);
-        let certificates = Certificates::from_files(one.clone(), &[]).unwrap();
+        let certificates = Certificates::from_files(&one, &[]).unwrap();
         std::fs::write(&two.key, "damaged").unwrap();
-        let error = certificates.replace(one.clone(), &[two.clone()]);
+        let error = certificates.replace(&one, std::slice::from_ref(&two));
         assert!(error.unwrap_err().to_string().contains("two.example.key"));
         assert_eq!(certificates.expiries().len(), 1);
         let two = write("two.example");
-        certificates.replace(one, &[two]).unwrap();
+        certificates.replace(&one, &[two]).unwrap();
         assert_eq!(certificates.expiries().len(), 2);
         certificates.reload().unwrap();
         assert_eq!(certificates.expiries().len(), 2);
