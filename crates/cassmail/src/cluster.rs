@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cassmail_config::Settings;
-use cassmail_mail::{NodeId, UnixTime};
+use cassmail_mail::{IdMinter, UnixTime};
 use cassmail_net::Clock;
 use cassmail_store_cassandra::{
     Cassandra, CommitLog, Encryption, EncryptionFiles, Login, OpenError, Options, Replication, init,
@@ -15,7 +15,7 @@ use cassmail_store_cassandra::{
 use crate::exit::{Failure, Outcome};
 
 /// What the store is opened with; `ids` mints the ids of this process.
-pub(crate) fn options(settings: &Settings, ids: Option<NodeId>) -> Outcome<Options> {
+pub(crate) fn options(settings: &Settings, ids: Option<&Arc<IdMinter>>) -> Outcome<Options> {
     let cassandra = &settings.cassandra;
     Ok(Options {
         login: login(settings)?,
@@ -26,7 +26,7 @@ pub(crate) fn options(settings: &Settings, ids: Option<NodeId>) -> Outcome<Optio
             CommitLog::MustBeSynced
         },
         in_flight: cassandra.requests_in_flight as usize,
-        minted_by: ids,
+        minted_by: ids.cloned(),
         ..Options::new(
             cassandra.contact_points.clone(),
             &*cassandra.local_datacenter,
@@ -93,7 +93,7 @@ pub(crate) enum NoSchema {
 /// Opens the store.
 pub(crate) async fn open(
     settings: &Settings,
-    ids: NodeId,
+    ids: &Arc<IdMinter>,
     no_schema: NoSchema,
 ) -> Outcome<Cassandra> {
     let options = options(settings, Some(ids))?;

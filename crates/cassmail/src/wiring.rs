@@ -30,12 +30,12 @@ pub(crate) struct OpenStore {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) keeper: Arc<Keeper>,
     /// Who mints the ids of what this process brings into the store.
-    pub(crate) ids: NodeId,
+    pub(crate) ids: Arc<IdMinter>,
 }
 
 /// Opens the configured store. Blocks: call it before anything is served.
 pub(crate) async fn open_store(settings: &Settings, no_schema: NoSchema) -> Outcome<OpenStore> {
-    let ids = NodeId::from_random(random()?);
+    let ids = Arc::new(IdMinter::new(NodeId::from_random(random()?)));
     let (store, keeper): (Arc<dyn Store>, _) = match settings.store.kind {
         StoreKind::Memory => (Arc::new(MemoryStore::default()), Keeper::Memory),
         StoreKind::Embedded => {
@@ -45,7 +45,7 @@ pub(crate) async fn open_store(settings: &Settings, no_schema: NoSchema) -> Outc
             (store, keeper)
         }
         StoreKind::Cassandra => {
-            let store = cluster::open(settings, ids, no_schema).await?;
+            let store = cluster::open(settings, &ids, no_schema).await?;
             (Arc::new(store.clone()), Keeper::Cassandra(store))
         }
     };
@@ -155,7 +155,7 @@ pub(crate) fn office(
         Arc::clone(store),
         directory.clone(),
         Arc::clone(&logins),
-        IdMinter::new(opened.ids),
+        Arc::clone(&opened.ids),
         Arc::clone(&clock),
         Arc::clone(metrics),
         intake_options(settings),

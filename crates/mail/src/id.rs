@@ -144,7 +144,7 @@ impl NodeId {
 /// Mints ids that strictly increase within the process, whatever the wall clock does.
 #[derive(Debug)]
 pub struct IdMinter {
-    node: NodeId,
+    node: AtomicU64,
     last: AtomicU64,
 }
 
@@ -152,9 +152,20 @@ impl IdMinter {
     /// A minter for one process start.
     pub fn new(node: NodeId) -> Self {
         Self {
-            node,
+            node: AtomicU64::new(node.0),
             last: AtomicU64::new(0),
         }
+    }
+
+    /// Who mints now.
+    pub fn node(&self) -> NodeId {
+        NodeId(self.node.load(Ordering::Relaxed))
+    }
+
+    /// Goes on as somebody else: this process may have become the copy of one that goes on
+    /// elsewhere, and two must never mint the same id. Ids go on to increase.
+    pub fn renew(&self, node: NodeId) {
+        self.node.store(node.0, Ordering::Relaxed);
     }
 
     /// Mints an id at `now`, or one tick after the last one when the clock did not move on.
@@ -170,7 +181,7 @@ impl IdMinter {
         let time = after(last.unwrap_or_else(|last| last)) & 0x0FFF_FFFF_FFFF_FFFF;
         MessageId {
             time,
-            rest: self.node.0,
+            rest: self.node().0,
         }
     }
 }
@@ -238,6 +249,21 @@ mod tests {
         let third = minter.mint(UnixTime::from_micros(500_000));
         assert!(first < second && second < third);
         assert_eq!(first.minted_at(), UnixTime::from_micros(1_000_000));
+    }
+
+    #[test]
+    fn a_renewed_minter_goes_on_as_somebody_else() {
+        let minter = minter();
+        let first = minter.mint(UnixTime::from_micros(1_000_000));
+        let other = NodeId::from_random(7);
+        minter.renew(other);
+        let second = minter.mint(UnixTime::from_micros(500_000));
+        assert!(first < second, "though the clock went back");
+        assert_ne!(
+            first.to_uuid().as_fields().3,
+            second.to_uuid().as_fields().3
+        );
+        assert_eq!(minter.node(), other);
     }
 
     #[test]

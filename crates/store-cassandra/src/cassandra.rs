@@ -43,6 +43,8 @@ pub struct Figures {
 pub(crate) struct Core {
     pub(crate) engine: Arc<Engine>,
     pub(crate) freshness: Freshness,
+    /// Who mints the ids of messages in this process.
+    minted_by: Option<Arc<IdMinter>>,
     pub(crate) turns: Turns,
     pub(crate) writing: Writing,
     pub(crate) places: Places,
@@ -129,7 +131,8 @@ impl Core {
         let engine = Engine::open(options).await?;
         let core = Self {
             engine,
-            freshness: Freshness::new(options.minted_by),
+            freshness: Freshness::new(options.minted_by.as_ref().map(|minter| minter.node())),
+            minted_by: options.minted_by.clone(),
             turns: Turns::default(),
             writing: Writing::new(NodeId::from_random(random()?), options.remembered),
             places: Places::new(options.remembered),
@@ -148,13 +151,17 @@ impl Core {
         minter.mint(self.clock().now())
     }
 
-    /// From now on ids are made as by another process, and none is believed to be fresh.
-    pub(crate) fn mint_anew(&self, random: u64) {
+    /// From now on ids are made as by another process, those of messages, too; what was minted
+    /// before is not believed to be fresh.
+    pub(crate) fn mint_anew(&self, random: u64, messages: NodeId) {
         let minter = IdMinter::new(NodeId::from_random(random));
         *self.minter.lock().unwrap_or_else(PoisonError::into_inner) = minter;
         self.writing
             .mint_with(IdMinter::new(NodeId::from_random(!random)));
-        self.freshness.doubt();
+        if let Some(minter) = &self.minted_by {
+            minter.renew(messages);
+            self.freshness.renew(Some(messages));
+        }
     }
 
     pub(crate) fn is_full(&self) -> bool {

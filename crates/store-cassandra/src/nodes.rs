@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use cassmail_mail::MessageId;
+use cassmail_mail::{MessageId, NodeId};
 use cassmail_store::StoreResult;
 use uuid::Uuid;
 use xxhash_rust::xxh3::xxh3_64;
@@ -241,13 +241,12 @@ impl Core {
         if !self.member.with(|state| state.has_jumped(wall, elapsed)) {
             return;
         }
-        let (Ok(high), Ok(low), Ok(ids)) = (getrandom::u64(), getrandom::u64(), getrandom::u64())
-        else {
+        let [Ok(high), Ok(low), Ok(ids), Ok(messages)] = [(); 4].map(|()| getrandom::u64()) else {
             return;
         };
         let node = node_of([high, low]);
         self.member.with(|state| state.become_new(node));
-        self.mint_anew(ids);
+        self.mint_anew(ids, NodeId::from_random(messages));
         tracing::warn!(
             event = crate::MAINTAINED,
             %node,
@@ -448,7 +447,7 @@ mod tests {
 
     #[test]
     fn the_mark_stays_behind_what_is_not_done() {
-        let minter = cassmail_mail::IdMinter::new(cassmail_mail::NodeId::from_random(1));
+        let minter = cassmail_mail::IdMinter::new(NodeId::from_random(1));
         let id = minter.mint(cassmail_mail::UnixTime::from_micros(1));
         let node = node_of([1, 2]);
         let mut state = State::of(node);

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cassmail_mail::{NodeId, UnixTime};
+use cassmail_mail::{IdMinter, UnixTime};
 
 use crate::Encryption;
 
@@ -29,8 +29,8 @@ pub struct Options {
     /// Of how many listed messages it is remembered where they are.
     pub remembered: usize,
     /// Who mints the ids of this process. Such an id, seen for the first time, needs no look
-    /// whether it was used before.
-    pub minted_by: Option<NodeId>,
+    /// whether it was used before. It is renewed when the wall clock has jumped.
+    pub minted_by: Option<Arc<IdMinter>>,
     /// The time.
     pub clock: Arc<dyn Clock>,
 }

@@ -40,19 +40,32 @@ impl Configuration {
     }
 
     fn text(self, folder: &Path, offset: u16) -> String {
+        let socket = format!("socket = \"{}\"", folder.join("lmtp.sock").display());
         let listeners = [
             ("mx", "mx", Port::Mx, ""),
-            ("printers", "mx", Port::Printers, "convert"),
+            (
+                "printers",
+                "mx",
+                Port::Printers,
+                "bare_newline = \"convert\"",
+            ),
+            (
+                "proxied",
+                "mx",
+                Port::Proxied,
+                "proxy_protocol_from = [\"127.0.0.0/8\"]",
+            ),
+            ("lmtp", "lmtp", Port::Lmtp, &socket),
             ("submission", "submission", Port::Submission, ""),
             ("submissions", "submissions", Port::Submissions, ""),
             ("pop3", "pop3", Port::Pop3, ""),
             ("pop3s", "pop3s", Port::Pop3s, ""),
         ];
-        let listeners = listeners.map(|(name, role, port, bare_newline)| {
+        let listeners = listeners.map(|(name, role, port, more)| {
             let port = port as u16 + offset;
             format!(
                 "[[listener]]\nname = \"{name}\"\nrole = \"{role}\"\n\
-                 addresses = [\"127.0.0.1:{port}\"]\nbare_newline = \"{bare_newline}\"\n"
+                 addresses = [\"127.0.0.1:{port}\"]\n{more}\n"
             )
         });
         // Hashes are cheap, segments small and answers to wrong passwords quick, as in development
@@ -74,17 +87,26 @@ impl Configuration {
     }
 }
 
-/// Makes a certificate and gives the table of the configuration that names it.
-fn certificate(folder: &Path) -> String {
-    let names = ["here.example".to_owned()];
+/// Makes a certificate for these names, and writes it and its key.
+///
+/// # Panics
+///
+/// When there is no room.
+pub fn write_certificate(names: &[&str], chain: &Path, key: &Path) {
+    let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
     let made = rcgen::generate_simple_self_signed(names).expect("certificates can be made");
-    let chain = folder.join("certificate.pem");
-    let key = folder.join("key.pem");
-    std::fs::write(&chain, made.cert.pem()).expect("there is room for temporary files");
-    std::fs::write(&key, made.signing_key.serialize_pem())
+    std::fs::write(chain, made.cert.pem()).expect("there is room for temporary files");
+    std::fs::write(key, made.signing_key.serialize_pem())
         .expect("there is room for temporary files");
     let private = std::fs::Permissions::from_mode(0o600);
-    std::fs::set_permissions(&key, private).expect("the file is ours");
+    std::fs::set_permissions(key, private).expect("the file is ours");
+}
+
+/// Makes a certificate and gives the table of the configuration that names it.
+fn certificate(folder: &Path) -> String {
+    let chain = folder.join("certificate.pem");
+    let key = folder.join("key.pem");
+    write_certificate(&["here.example"], &chain, &key);
     format!(
         "[tls]\ncertificate = \"{}\"\nkey = \"{}\"\n",
         chain.display(),

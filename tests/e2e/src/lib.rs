@@ -30,7 +30,7 @@ mod server;
 mod smtp;
 mod wire;
 
-pub use configuration::Configuration;
+pub use configuration::{Configuration, write_certificate};
 pub use corpus::{Message, generated, large, refused, written};
 pub use deadline::Deadline;
 pub use enclosure::{Enclosure, Inhabited, layers};

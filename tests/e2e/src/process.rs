@@ -160,6 +160,11 @@ impl Process {
         self.signal(Signal::TERM);
     }
 
+    /// Asks it to load anew (SIGHUP).
+    pub fn hang_up(&self) {
+        self.signal(Signal::HUP);
+    }
+
     /// Ends it without asking (SIGKILL).
     pub fn kill(&self) {
         self.signal(Signal::KILL);

@@ -36,10 +36,16 @@ pub enum Port {
     Admin = 2080,
     /// Mail from anybody whose lines end as they like; only with a configuration.
     Printers = 3525,
+    /// Mail from another server; only with a configuration.
+    Lmtp = 3524,
+    /// Mail from anybody behind a proxy on the loopback; only with a configuration.
+    Proxied = 3526,
 }
 
-const PORTS: [Port; 7] = [
+const PORTS: [Port; 9] = [
     Port::Printers,
+    Port::Lmtp,
+    Port::Proxied,
     Port::Mx,
     Port::Submission,
     Port::Submissions,
@@ -171,6 +177,39 @@ impl Server {
     /// The number of its process.
     pub fn id(&self) -> i32 {
         self.process.id()
+    }
+
+    /// Where its file of settings and its certificate are.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// What it logged so far.
+    pub fn log(&self) -> String {
+        text(&self.folder.path().join("stderr"))
+    }
+
+    /// Sends SIGHUP, and waits until the log has a new line with these words.
+    ///
+    /// # Panics
+    ///
+    /// When none comes within a minute.
+    #[track_caller]
+    pub fn hang_up(&self, words: &str) -> String {
+        let before = self.log().len();
+        self.process.hang_up();
+        let deadline = Deadline::after(Duration::from_mins(1));
+        loop {
+            let log = self.log();
+            let new = log.get(before..).unwrap_or_default();
+            if let Some(line) = new.lines().find(|line| line.contains(words)) {
+                return line.to_owned();
+            }
+            assert!(!deadline.passed(), "no line with {words} came:\n{new}");
+            // Bounded polling: nothing else tells when a line was written.
+            let ended = self.process.wait(Duration::from_millis(10));
+            assert!(ended.is_none(), "the server ended: {ended:?}");
+        }
     }
 
     /// What it wrote to standard output so far.

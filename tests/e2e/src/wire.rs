@@ -42,11 +42,20 @@ impl Wire {
     ///
     /// When the handshake fails, or TLS is there already.
     pub fn into_tls(self) -> Result<Self> {
+        self.into_tls_of("localhost")
+    }
+
+    /// The same, asking for the certificate of a name.
+    ///
+    /// # Errors
+    ///
+    /// As above.
+    pub fn into_tls_of(self, name: &str) -> Result<Self> {
         let Self::Clear(mut stream) = self else {
             return Err(Error::other("TLS is active already"));
         };
         let config = credulous()?;
-        let name = ServerName::try_from("localhost").map_err(Error::other)?;
+        let name = ServerName::try_from(name.to_owned()).map_err(Error::other)?;
         let mut connection = ClientConnection::new(Arc::new(config), name).map_err(Error::other)?;
         while connection.is_handshaking() {
             connection.complete_io(&mut stream)?;

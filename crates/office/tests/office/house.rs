@@ -145,7 +145,7 @@ impl House {
             store.clone(),
             directory.clone(),
             logins.clone(),
-            IdMinter::new(NodeId::from_random(7)),
+            Arc::new(IdMinter::new(NodeId::from_random(7))),
             ticking.clone(),
             metrics.clone(),
             IntakeOptions {

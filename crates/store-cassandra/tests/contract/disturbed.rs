@@ -104,7 +104,7 @@ impl Cluster {
         let clock = Arc::new(Turned::default());
         let node = NodeId::from_random(getrandom::u64().expect("random bits"));
         let options = Options {
-            minted_by: Some(node),
+            minted_by: Some(Arc::new(IdMinter::new(node))),
             clock: clock.clone(),
             ..self.options(center, &keyspace)
         };

@@ -180,7 +180,7 @@ impl Writer {
     async fn open(options: &Options, node: u64) -> Self {
         let node = NodeId::from_random(node);
         let options = Options {
-            minted_by: Some(node),
+            minted_by: Some(Arc::new(IdMinter::new(node))),
             ..options.clone()
         };
         Self {

@@ -226,7 +226,7 @@ impl Server {
         let clock = Arc::new(Turned::default());
         let keyspace = Keyspace::empty().await;
         let options = Options {
-            minted_by: Some(node),
+            minted_by: Some(Arc::new(IdMinter::new(node))),
             ..keyspace.options(Arc::clone(&clock))
         };
         Self {

@@ -184,7 +184,7 @@ impl Client {
         let minted_by = NodeId::from_random(getrandom::u64().expect("random bits"));
         let options = Options {
             contact_points: vec![wire.address.to_string()],
-            minted_by: Some(minted_by),
+            minted_by: Some(Arc::new(IdMinter::new(minted_by))),
             ..keyspace.options(Arc::clone(&clock))
         };
         let store = Cassandra::open(&options).await.expect("opening");

@@ -30,7 +30,7 @@ fn smtp_conversations_hold_over_real_sockets() {
     }
     plan.tell();
     assert!(failures.is_empty(), "{}", failures.join("\n"));
-    assert!(plan.count() >= 140, "only {}", plan.count());
+    assert!(plan.count() >= 170, "only {}", plan.count());
 }
 
 fn place(settings: &[String]) -> Result<Place, String> {
@@ -43,6 +43,7 @@ fn place(settings: &[String]) -> Result<Place, String> {
         match (name, value) {
             ("submission", _) => place.port = Port::Submission,
             ("submissions", _) => place.port = Port::Submissions,
+            ("lmtp", _) => place.port = Port::Lmtp,
             ("bare-lf", "convert") => place.port = Port::Printers,
             ("no-tls", _) => place.configuration.certificate = false,
             ("errors", errors) => {
@@ -135,7 +136,7 @@ fn readings(message: &[u8], port: Port) -> impl Iterator<Item = String> {
         .enumerate()
         .filter(|(_, octet)| **octet == b'\n');
     let starts: Vec<usize> = match port {
-        Port::Mx | Port::Printers => vec![0],
+        Port::Mx | Port::Printers | Port::Lmtp => vec![0],
         _ => std::iter::once(0)
             .chain(ends.map(|(at, _)| at + 1))
             .collect(),
