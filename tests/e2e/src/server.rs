@@ -37,9 +37,9 @@ pub enum Port {
     /// Mail from anybody whose lines end as they like; only with a configuration.
     Printers = 3525,
     /// Mail from another server; only with a configuration.
-    Lmtp = 3524,
+    Lmtp = 3300,
     /// Mail from anybody behind a proxy on the loopback; only with a configuration.
-    Proxied = 3526,
+    Proxied = 3700,
 }
 
 const PORTS: [Port; 9] = [
@@ -198,12 +198,26 @@ impl Server {
     pub fn hang_up(&self, words: &str) -> String {
         let before = self.log().len();
         self.process.hang_up();
+        self.logged(words, before)
+    }
+
+    /// Waits until the log has a line with these words, behind its first octets.
+    ///
+    /// # Panics
+    ///
+    /// When none comes within a minute.
+    #[track_caller]
+    pub fn logged(&self, words: &str, behind: usize) -> String {
         let deadline = Deadline::after(Duration::from_mins(1));
         loop {
             let log = self.log();
-            let new = log.get(before..).unwrap_or_default();
-            if let Some(line) = new.lines().find(|line| line.contains(words)) {
-                return line.to_owned();
+            let new = log.get(behind..).unwrap_or_default();
+            // The last line may not be whole yet.
+            let mut whole = new
+                .split_inclusive('\n')
+                .filter(|line| line.ends_with('\n'));
+            if let Some(line) = whole.find(|line| line.contains(words)) {
+                return line.trim_end().to_owned();
             }
             assert!(!deadline.passed(), "no line with {words} came:\n{new}");
             // Bounded polling: nothing else tells when a line was written.
