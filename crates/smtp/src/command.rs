@@ -170,7 +170,7 @@ pub struct Mail {
 pub struct Terms {
     /// RFC 6531 3.4.
     pub smtputf8: bool,
-    /// RFC 8689 3: every hop from here on is to be under TLS.
+    /// RFC 8689 2: every hop from here on is to be under TLS.
     pub require_tls: bool,
 }
 

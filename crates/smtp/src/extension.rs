@@ -25,7 +25,7 @@ pub(crate) fn announced(options: &Options, cover: Cover) -> Vec<WireText> {
         "SMTPUTF8".to_owned(),                           // RFC 6531
         "CHUNKING".to_owned(),                           // RFC 3030
         "ENHANCEDSTATUSCODES".to_owned(),                // RFC 2034
-        format!("LIMITS RCPTMAX={}", limits.recipients), // RFC 9422; any number of messages
+        format!("LIMITS RCPTMAX={}", limits.recipients), // RFC 9422 3, RFC 9422 4
     ];
     let mut lines = Vec::from(fixed);
     if offers_starttls(options, cover) {

@@ -194,7 +194,8 @@ impl ResolvesServerCert for Shelf {
     }
 }
 
-/// The certificate that fits the name best, of those whose key the client can verify. A client of
+/// The certificate that fits the name best (RFC 6066 3, RFC 9325 3.7), of those whose key the client
+/// can verify. A client of
 /// TLS 1.2 may know RSA only, so one name can have certificates of both kinds.
 fn choose(
     set: &[Named],
@@ -507,6 +508,7 @@ mod tests {
         set.iter().position(is_it).unwrap()
     }
 
+    /// RFC 6066 3, RFC 9325 3.7.
     #[test]
     fn a_name_gets_the_certificate_that_has_it() {
         let p256 = &rcgen::PKCS_ECDSA_P256_SHA256;

@@ -42,7 +42,8 @@ pub struct Sender {
     pub size: Option<u64>,
     /// Whether addresses and header may hold UTF-8 (RFC 6531).
     pub smtputf8: bool,
-    /// Whether every further hop is to be under TLS (RFC 8689).
+    /// Whether every further hop is to be under TLS (RFC 8689 4.1); to what reads the
+    /// mailbox it does not matter (RFC 8689 4.4).
     pub require_tls: bool,
     /// Who logged in, in this session; none on the MX port.
     pub user: Option<Login>,

@@ -1,8 +1,8 @@
 //! `MAIL`, RFC 5321 4.1.1.2: `"MAIL FROM:" Reverse-path [SP Mail-parameters]`.
 //!
-//! Parameters: SIZE (RFC 1870), BODY (RFC 6152), SMTPUTF8 (RFC 6531), REQUIRETLS (RFC 8689, under
-//! TLS only), AUTH (RFC 4954 5, where logins are offered; it is not trusted, which is what the RFC
-//! demands of who cannot check it).
+//! Parameters: SIZE (RFC 1870), BODY (RFC 6152), SMTPUTF8 (RFC 6531), REQUIRETLS (RFC 8689 2, under
+//! TLS only; of users, too, RFC 8689 4.3), AUTH (RFC 4954 5, where logins are offered; it is not
+//! trusted, which is what the RFC demands of who cannot check it).
 
 use cassmail_mail::ReversePath;
 use cassmail_wire::{Ending, Load};
