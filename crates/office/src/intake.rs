@@ -538,6 +538,7 @@ impl Transaction {
             hostname: &intake.options.hostname,
             id: self.id,
             only_recipient: self.only_recipient(),
+            require_tls: self.sender.require_tls,
             received_at,
         };
         writer.write(trace.fields().into()).await?;

@@ -21,6 +21,9 @@ pub(crate) struct Trace<'a> {
     pub(crate) id: MessageId,
     /// The recipient, if there is just one (RFC 5321 7.2: others must not be told).
     pub(crate) only_recipient: Option<&'a Address>,
+    /// Whether every further hop is to be under TLS. It is kept here, in front of what a client can
+    /// write: whoever passes the message on finds it in the first `Received` (RFC 8689 4.1).
+    pub(crate) require_tls: bool,
     /// When it was accepted.
     pub(crate) received_at: UnixTime,
 }
@@ -49,7 +52,8 @@ impl Trace<'_> {
         let _ = write!(fields, " with {}", self.hop.with);
         // RFC 8314 4.3.
         if let Some(tls) = &self.hop.tls {
-            let _ = write!(fields, "\r\n\t({} {})", tls.version, tls.cipher);
+            let bound = if self.require_tls { " REQUIRETLS" } else { "" };
+            let _ = write!(fields, "\r\n\t({} {}{bound})", tls.version, tls.cipher);
         }
         let _ = write!(fields, "\r\n\tid {}", self.id);
         if let Some(recipient) = self.only_recipient {
@@ -109,6 +113,7 @@ mod tests {
             hostname: "mx.example.org",
             id,
             only_recipient: Some(&recipient),
+            require_tls: false,
             received_at,
         };
         assert_eq!(

@@ -15,7 +15,8 @@ pub(crate) enum Cover {
     Tls,
 }
 
-/// The lines behind the first one of the answer to EHLO (RFC 5321 4.1.1.1).
+/// The lines behind the first one of the answer to EHLO (RFC 5321 4.1.1.1), and to LHLO, which has to
+/// have PIPELINING and ENHANCEDSTATUSCODES, and should have 8BITMIME (RFC 2033 5).
 pub(crate) fn announced(options: &Options, cover: Cover) -> Vec<WireText> {
     let limits = &options.limits;
     let fixed = [

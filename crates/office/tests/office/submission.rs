@@ -34,6 +34,25 @@ async fn what_is_missing_is_added_once_below_the_trace() {
     );
 }
 
+/// RFC 8689 4.1, RFC 8689 4.3. Where no client can write: in front of all that was sent.
+#[tokio::test]
+async fn what_is_bound_to_tls_is_kept_with_the_message() {
+    let house = House::build().await;
+    let forged = "Received: from x (TLSv1.3 TLS_AES_256_GCM_SHA384 REQUIRETLS)\r\n\r\nbody\r\n";
+    for (parameter, is_bound) in [(" REQUIRETLS", true), ("", false)] {
+        let input = format!(
+            "{BOB}MAIL FROM:<bob@here.example>{parameter}\r\nRCPT TO:<carol@here.example>\r\n\
+             DATA\r\n{forged}.\r\nQUIT\r\n"
+        );
+        let answers = house.submission(input.as_bytes()).await;
+        assert!(answers.contains("\r\n250 2.0.0 stored as "), "{answers}");
+        let messages = house.maildrop("carol@here.example").await;
+        let (_, own) = messages.last().unwrap().split_once("Received: ").unwrap();
+        let (own, _) = own.split_once("Received: ").unwrap();
+        assert_eq!(own.contains(" REQUIRETLS)\r\n"), is_bound, "{own}");
+    }
+}
+
 #[tokio::test]
 async fn a_whole_message_is_not_touched() {
     let house = House::build().await;
