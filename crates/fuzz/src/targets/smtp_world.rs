@@ -1,11 +1,12 @@
 //! The world of an SMTP session: settings, openings, and a desk with moods.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use cassmail_mail::{MessageId, Stored};
 use cassmail_smtp::server::{
-    Answer, AuthOffer, BeginRefusal, CommitRefusal, Login, LoginRefusal, Options, Question,
-    RecipientRefusal, SenderRefusal, Session, StartTlsOffer,
+    Answer, AuthOffer, BeginRefusal, CommitRefusal, Committed, Login, LoginRefusal, Options,
+    Question, Recipient, RecipientRefusal, RefusedLate, SenderRefusal, Session, StartTlsOffer,
 };
 
 use super::dots::is_clean;
@@ -136,6 +137,30 @@ impl SmtpWorld {
     }
 }
 
+impl SmtpWorld {
+    fn whole_body(&mut self) -> String {
+        let body = std::mem::take(&mut self.body);
+        is_clean(&body);
+        assert!(body.is_empty() || body.ends_with(b"\r\n"), "whole lines");
+        body.escape_ascii().to_string()
+    }
+
+    /// The first recipient may be gone; who is not there at all is a mistake of the desk.
+    fn commit_each(&mut self) -> Committed {
+        let stored = self.commit();
+        let late = |why| RefusedLate {
+            recipient: Recipient::Postmaster,
+            why,
+        };
+        let refused = match self.mood(2) {
+            0 => BTreeMap::new(),
+            1 => BTreeMap::from([(0, late(RecipientRefusal::Unknown))]),
+            _ => BTreeMap::from([(1, late(RecipientRefusal::Fault))]),
+        };
+        Committed { stored, refused }
+    }
+}
+
 impl World for SmtpWorld {
     type Machine = Session;
 
@@ -171,11 +196,12 @@ impl World for SmtpWorld {
                 })
             }
             Question::Commit => {
-                let body = std::mem::take(&mut self.body);
-                is_clean(&body);
-                assert!(body.is_empty() || body.ends_with(b"\r\n"), "whole lines");
-                asked += &body.escape_ascii().to_string();
+                asked += &self.whole_body();
                 Answer::Commit(self.commit())
+            }
+            Question::CommitEach => {
+                asked += &self.whole_body();
+                Answer::CommitEach(self.commit_each())
             }
             Question::Forget => Answer::Forgotten,
         };
