@@ -228,14 +228,6 @@ fn nothing_else_that_is_weak_is_there() {
         "{}",
         shaken.words
     );
-    // A renegotiation that the client asks for is not answered with one.
-    let address = format!("127.0.0.1:{}", server.port(Port::Submissions));
-    let mut command = Command::new("openssl");
-    command.args(["s_client", "-connect", &address, "-tls1_2"]);
-    let ended = run(&mut command, b"R\n", Duration::from_mins(1));
-    let words = &ended.stderr;
-    assert!(words.contains("RENEGOTIATING"), "{words}");
-    assert!(!ended.status.success(), "{words}");
     for (curve, is_spoken) in [
         ("X25519", true),
         ("P-256", true),
