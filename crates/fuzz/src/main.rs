@@ -103,7 +103,7 @@ fn fuzz(words: &[&str]) -> Result<bool> {
     });
     let found = findings.into_inner().unwrap_or_default();
     say(&format!(
-        "{count} targets, something was found with {}",
+        "found something with {} of {count} targets",
         found.len()
     ));
     Ok(found.is_empty())
