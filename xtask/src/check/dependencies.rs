@@ -14,6 +14,7 @@ const RULES: [(&str, &[&str], &[&str]); 19] = [
     ("cassmail-wire", &["mail"], RUNTIMES),
     ("cassmail-smtp", &["mail", "wire"], RUNTIMES),
     ("cassmail-pop3", &["mail", "wire"], RUNTIMES),
+    ("cassmail-surrogate", &[], RUNTIMES),
     ("cassmail-store", &["mail"], &["fjall", "scylla"]),
     (
         "cassmail-store-contract",
@@ -37,7 +38,15 @@ const RULES: [(&str, &[&str], &[&str]); 19] = [
     ),
     (
         "cassmail-office",
-        &["mail", "wire", "smtp", "pop3", "store", "telemetry"],
+        &[
+            "mail",
+            "wire",
+            "smtp",
+            "pop3",
+            "store",
+            "surrogate",
+            "telemetry",
+        ],
         &["fjall", "scylla", "toml", "axum", "rustls", "socket2"],
     ),
     (
