@@ -259,6 +259,7 @@ fn maildrop_options(settings: &Settings) -> MaildropOptions {
     MaildropOptions {
         lock,
         sessions_per_account: settings.limits.sessions_per_account as usize,
+        login_delay: None,
         patience: Duration::from_mins(1),
     }
 }

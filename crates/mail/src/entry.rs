@@ -1,5 +1,7 @@
 //! One line of a listing.
 
+use std::num::NonZeroU64;
+
 use crate::{Address, MessageId, Uidl};
 
 /// A message as a maildrop lists it.
@@ -9,8 +11,29 @@ pub struct Entry {
     pub id: MessageId,
     /// The octets that RETR sends before dot-stuffing, `Delivered-To` included.
     pub size: u64,
+    /// The same of its surrogate form (RFC 6858), which clients get that do not read UTF-8 in
+    /// headers. None when nobody needs one: the message was not sent as internationalized mail, or
+    /// its headers are ASCII all the same.
+    pub surrogate_size: Option<SurrogateSize>,
     /// The unique id that another server gave it, if it was imported.
     pub imported_uidl: Option<Box<Uidl>>,
+}
+
+/// The octets of a surrogate, in a form that an `Option` of it is not larger: sessions hold one for
+/// each message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SurrogateSize(NonZeroU64);
+
+impl SurrogateSize {
+    /// So many octets.
+    pub fn new(octets: u64) -> Self {
+        Self(NonZeroU64::MIN.saturating_add(octets))
+    }
+
+    /// How many octets.
+    pub fn octets(self) -> u64 {
+        self.0.get() - 1
+    }
 }
 
 impl Entry {
@@ -43,11 +66,21 @@ pub fn delivered_to_line(recipient: &Address) -> String {
 mod tests {
     use super::*;
 
+    /// Sessions hold one for each message.
+    #[test]
+    fn an_entry_is_small() {
+        assert!(size_of::<Entry>() <= 40);
+        for octets in [0, 1, u64::MAX - 1] {
+            assert_eq!(SurrogateSize::new(octets).octets(), octets);
+        }
+    }
+
     #[test]
     fn the_unique_id_is_written_as_it_is() {
         let mut entry = Entry {
             id: MessageId::from_key([7; 16]),
             size: 1,
+            surrogate_size: None,
             imported_uidl: None,
         };
         for imported in [None, "old-1".parse().ok().map(Box::new)] {

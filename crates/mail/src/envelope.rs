@@ -44,6 +44,9 @@ pub struct Delivery {
     pub reverse_path: ReversePath,
     /// When it was accepted.
     pub received_at: UnixTime,
+    /// How many octets the surrogate form of the body has (RFC 6858), if that is another one: the
+    /// message came as internationalized mail and needs one for clients that read ASCII headers.
+    pub surrogate_size: Option<u64>,
     /// Whose it is; at least one.
     pub owners: Vec<Owner>,
 }

@@ -31,7 +31,7 @@ mod uidl;
 
 pub use address::{Address, AddressError, LocalPart};
 pub use domain::{Domain, DomainError};
-pub use entry::{Entry, delivered_to_line};
+pub use entry::{Entry, SurrogateSize, delivered_to_line};
 pub use envelope::{Delivery, Owner, ReversePath};
 pub use id::{AccountId, IdMinter, MessageId, MessageIdError, NodeId};
 pub use receipt::{Removed, Stored};

@@ -39,6 +39,7 @@ use crate::login::{LoggedIn, LoginFailure, Logins};
 use crate::presence::{Presence, Present};
 use crate::rates::{Bringer, RateOptions, Rates};
 use crate::submission::Completion;
+use crate::surrogate::Gauge;
 use crate::trace::Trace;
 
 /// How mail is taken in.
@@ -148,6 +149,8 @@ struct Message {
     /// What a submission still has to be completed with; none on the MX port, where nothing is
     /// changed.
     completion: Option<Completion>,
+    /// Of internationalized mail, the size of its surrogate.
+    gauge: Option<Gauge>,
     failure: Option<StoreError>,
     size: u64,
     received_at: UnixTime,
@@ -541,7 +544,12 @@ impl Transaction {
             require_tls: self.sender.require_tls,
             received_at,
         };
-        writer.write(trace.fields().into()).await?;
+        let mut gauge = self.sender.smtputf8.then(Gauge::new);
+        let fields = Bytes::from(trace.fields());
+        if let Some(gauge) = &mut gauge {
+            gauge.take(&fields);
+        }
+        writer.write(fields).await?;
         let completion = self.sender.user.as_ref().map(|user| {
             Completion::new(
                 &user.address,
@@ -555,6 +563,7 @@ impl Transaction {
             writer: Some(writer),
             scan,
             completion,
+            gauge,
             failure: None,
             size: 0,
             received_at,
@@ -593,6 +602,7 @@ impl Transaction {
         Delivery {
             reverse_path: self.sender.reverse_path.clone(),
             received_at,
+            surrogate_size: None,
             owners,
         }
     }
@@ -629,36 +639,45 @@ impl Message {
     async fn take(&mut self, piece: Bytes) -> StoreResult<()> {
         self.size += piece.len() as u64;
         let header_end = self.scan.take(&piece);
-        let Some(writer) = &mut self.writer else {
-            return Ok(());
-        };
         match &mut self.completion {
-            None => writer.write(piece).await,
+            None => self.write(piece).await,
             Some(completion) => {
                 let Some(ready) = completion.take(piece, header_end, self.scan.seen()) else {
                     return Ok(());
                 };
                 self.completion = None;
                 for piece in ready {
-                    writer.write(piece).await?;
+                    self.write(piece).await?;
                 }
                 Ok(())
             }
         }
     }
 
+    /// Writes a piece as it is to be kept, if the message can still be committed.
+    async fn write(&mut self, piece: Bytes) -> StoreResult<()> {
+        let Some(writer) = &mut self.writer else {
+            return Ok(());
+        };
+        if let Some(gauge) = &mut self.gauge {
+            gauge.take(&piece);
+        }
+        writer.write(piece).await
+    }
+
     /// Commits, after what a submission without an end of its header still lacks.
-    async fn finish(&mut self, delivery: Delivery, patience: Patience) -> StoreResult<Stored> {
+    async fn finish(&mut self, mut delivery: Delivery, patience: Patience) -> StoreResult<Stored> {
         if let Some(error) = self.failure.take() {
             return Err(error);
         }
         let closed = || StoreError::new(ErrorKind::Unavailable(Reason::Engine), "store a message");
-        let mut writer = self.writer.take().ok_or_else(closed)?;
         if let Some(completion) = self.completion.take() {
             for piece in completion.finish(self.scan.seen()) {
-                writer.write(piece).await?;
+                self.write(piece).await?;
             }
         }
+        let writer = self.writer.take().ok_or_else(closed)?;
+        delivery.surrogate_size = self.gauge.take().and_then(Gauge::finish);
         writer.commit(delivery, patience).await
     }
 }

@@ -19,11 +19,13 @@ mod intake;
 mod login;
 mod maildrop;
 mod password;
+mod pause;
 mod presence;
 mod rates;
 mod recall;
 mod recent;
 mod submission;
+mod surrogate;
 mod trace;
 
 pub use administration::{

@@ -10,9 +10,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use cassmail_mail::{AccountId, Entry, MessageId, Removed};
+use cassmail_mail::{AccountId, MessageId, Removed};
 use cassmail_pop3::{
-    Answer, BodyRefusal, LoginRefusal, MaildropRefusal, Note, Question, RemoveRefusal, Session,
+    Answer, BodyRefusal, Contents, Form, LoginRefusal, MaildropRefusal, Note, Question,
+    RemoveRefusal, Session,
 };
 use cassmail_store::{BodyReader, ErrorKind, Patience, Store, StoreError};
 use cassmail_telemetry::{Label as _, Limit, Metrics, Outcome, Protocol, chain, event};
@@ -21,7 +22,9 @@ use cassmail_wire::{Caller, Desk, Ending};
 
 use crate::clock::Clock;
 use crate::login::{LoggedIn, LoginFailure, Logins};
+use crate::pause::Pauses;
 use crate::presence::{Presence, Present};
+use crate::surrogate::AsSurrogate;
 
 /// How mail is given out.
 #[derive(Debug, Clone)]
@@ -30,6 +33,8 @@ pub struct MaildropOptions {
     pub lock: MaildropLock,
     /// Sessions that an account may have at once.
     pub sessions_per_account: usize,
+    /// How long an account pauses between two logins on this node.
+    pub login_delay: Option<Duration>,
     /// How long a client waits for the answer to QUIT.
     pub patience: Duration,
 }
@@ -50,6 +55,7 @@ pub struct Counter {
     clock: Arc<dyn Clock>,
     metrics: Arc<Metrics>,
     presence: Arc<Presence>,
+    pauses: Option<Pauses>,
     options: MaildropOptions,
 }
 
@@ -68,6 +74,7 @@ impl Counter {
             clock,
             metrics,
             presence: Arc::default(),
+            pauses: options.login_delay.map(Pauses::new),
             options,
         }
     }
@@ -101,7 +108,7 @@ impl Desk for MaildropDesk {
         match question {
             Question::LogIn(claim) => Answer::LogIn(self.log_in(claim).await),
             Question::OpenMaildrop => Answer::Maildrop(self.list().await),
-            Question::OpenBody(id) => Answer::Opened(self.open(id).await),
+            Question::OpenBody(id, form) => Answer::Opened(self.open(id, form).await),
             Question::NextPiece => Answer::Piece(self.next_piece().await),
             Question::CloseBody => {
                 self.body = None;
@@ -182,8 +189,14 @@ impl MaildropDesk {
         }
     }
 
-    async fn list(&mut self) -> Result<Vec<Entry>, MaildropRefusal> {
+    async fn list(&mut self) -> Result<Contents, MaildropRefusal> {
         let account = self.account().ok_or(MaildropRefusal::TryLater)?;
+        let now = self.counter.clock.now();
+        let counter = Arc::clone(&self.counter);
+        let pauses = counter.pauses.as_ref();
+        if pauses.is_some_and(|pauses| pauses.is_pausing(account, now)) {
+            return Err(MaildropRefusal::TooSoon);
+        }
         let present = self.enter(account)?;
         let listed = self.counter.store.list(account).await;
         let entries = listed.map_err(|error| {
@@ -192,7 +205,13 @@ impl MaildropDesk {
         })?;
         // Only now: a listing that failed must not shut out the next try of the same session.
         self.present = present;
-        Ok(entries)
+        if let Some(pauses) = pauses {
+            pauses.begin(account, now);
+        }
+        Ok(Contents {
+            entries,
+            expire: None,
+        })
     }
 
     fn enter(&self, account: AccountId) -> Result<Option<Present>, MaildropRefusal> {
@@ -218,11 +237,14 @@ impl MaildropDesk {
         }
     }
 
-    async fn open(&mut self, id: MessageId) -> Result<(), BodyRefusal> {
+    async fn open(&mut self, id: MessageId, form: Form) -> Result<(), BodyRefusal> {
         let account = self.account().ok_or(BodyRefusal::TryLater)?;
         match self.counter.store.open(account, id).await {
             Ok(body) => {
-                self.body = Some(body);
+                self.body = Some(match form {
+                    Form::AsKept => body,
+                    Form::Surrogate => Box::new(AsSurrogate::new(body)),
+                });
                 Ok(())
             }
             Err(error) => Err(self.body_refusal(&error)),

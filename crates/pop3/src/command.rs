@@ -4,6 +4,7 @@ use std::fmt;
 
 use cassmail_mail::Secret;
 
+use crate::texts::english;
 use crate::verbs::{self, Verb};
 
 /// A line that keeps the grammar.
@@ -13,6 +14,8 @@ pub(crate) enum Command {
     Pass(Secret),
     Auth(AuthRequest),
     Stls,
+    Utf8,
+    Lang(LanguageRequest),
     Capa,
     Stat,
     List(Option<MessageNumber>),
@@ -36,6 +39,17 @@ pub(crate) enum AuthRequest {
         /// The initial response as it was written; it can hold a password.
         initial: Option<Secret>,
     },
+}
+
+/// What LANG wants.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum LanguageRequest {
+    /// The list of languages.
+    List,
+    /// `*`: what the operator prefers.
+    Preferred,
+    /// A language that fits this range (RFC 4647 2.1).
+    Range(String),
 }
 
 /// A message as clients name it: its place in the snapshot, from 1. No number is given twice in a
@@ -64,6 +78,8 @@ pub enum Misuse {
     NotANumber,
     /// An argument should be UTF-8.
     NotUtf8,
+    /// An argument should be a language range.
+    NotALanguage,
     /// The verb cannot be said now.
     NotNow,
     /// PASS came without USER in front of it.
@@ -99,6 +115,8 @@ impl Command {
             Verb::Pass => Self::Pass(Secret::new(rest_of_line(arguments, Emptiness::Allowed)?)),
             Verb::Auth => Self::Auth(auth_request(arguments)?),
             Verb::Stls => bare(arguments, Self::Stls)?,
+            Verb::Utf8 => bare(arguments, Self::Utf8)?,
+            Verb::Lang => Self::Lang(language_request(arguments)?),
             Verb::Capa => bare(arguments, Self::Capa)?,
             Verb::Stat => bare(arguments, Self::Stat)?,
             Verb::List => Self::List(optional_number(arguments)?),
@@ -114,6 +132,22 @@ impl Command {
 }
 
 impl Misuse {
+    /// All of them.
+    #[cfg(test)]
+    pub(crate) const ALL: [Self; 11] = [
+        Self::TooLong,
+        Self::ControlCharacter,
+        Self::UnknownVerb,
+        Self::ArgumentMissing,
+        Self::ArgumentTooMany,
+        Self::NotANumber,
+        Self::NotUtf8,
+        Self::NotALanguage,
+        Self::NotNow,
+        Self::UserMissing,
+        Self::BadResponse,
+    ];
+
     /// One word for logs and for the label of a metric.
     pub fn reason(self) -> &'static str {
         match self {
@@ -124,32 +158,17 @@ impl Misuse {
             Self::ArgumentTooMany => "argument-too-many",
             Self::NotANumber => "not-a-number",
             Self::NotUtf8 => "not-utf8",
+            Self::NotALanguage => "not-a-language",
             Self::NotNow => "out-of-order",
             Self::UserMissing => "user-missing",
             Self::BadResponse => "bad-sasl-response",
-        }
-    }
-
-    /// What the client is told.
-    pub(crate) fn text(self) -> &'static str {
-        match self {
-            Self::TooLong => "line too long",
-            Self::ControlCharacter => "control characters are not allowed",
-            Self::UnknownVerb => "unknown command",
-            Self::ArgumentMissing => "argument missing",
-            Self::ArgumentTooMany => "too many arguments",
-            Self::NotANumber => "argument is not a number",
-            Self::NotUtf8 => "argument is not UTF-8",
-            Self::NotNow => "command not allowed now",
-            Self::UserMissing => "send USER first",
-            Self::BadResponse => "malformed response",
         }
     }
 }
 
 impl fmt::Display for Misuse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.text())
+        f.write_str(english::misuse(*self))
     }
 }
 
@@ -194,6 +213,33 @@ fn auth_request(arguments: Option<&[u8]>) -> Result<AuthRequest, Misuse> {
         mechanism: utf8(mechanism.ok_or(Misuse::ArgumentMissing)?)?,
         initial: initial.map(utf8).transpose()?.map(Secret::new),
     })
+}
+
+/// ```text
+/// "LANG" [SP ("*" / language-range)]                       RFC 6856 3.2
+/// language-range = 1*8ALPHA *("-" 1*8(ALPHA / DIGIT))      RFC 4647 2.1
+/// ```
+fn language_request(arguments: Option<&[u8]>) -> Result<LanguageRequest, Misuse> {
+    let Some(arguments) = arguments else {
+        return Ok(LanguageRequest::List);
+    };
+    let [range] = words(arguments)?;
+    let range = range.ok_or(Misuse::ArgumentMissing)?;
+    if range == b"*" {
+        return Ok(LanguageRequest::Preferred);
+    }
+    let is_subtag = |subtag: &[u8]| {
+        matches!(subtag.len(), 1..=8) && subtag.iter().all(u8::is_ascii_alphanumeric)
+    };
+    let begins_with_letters = range
+        .split(|&byte| byte == b'-')
+        .next()
+        .is_some_and(|first| first.iter().all(u8::is_ascii_alphabetic));
+    if begins_with_letters && range.split(|&byte| byte == b'-').all(is_subtag) {
+        Ok(LanguageRequest::Range(utf8(range)?))
+    } else {
+        Err(Misuse::NotALanguage)
+    }
 }
 
 fn optional_number(arguments: Option<&[u8]>) -> Result<Option<MessageNumber>, Misuse> {
@@ -343,6 +389,29 @@ mod tests {
             Err(Misuse::ArgumentTooMany)
         );
         assert_eq!(Command::parse(b"AUTH "), Err(Misuse::ArgumentMissing));
+    }
+
+    #[test]
+    fn a_language_is_a_range() {
+        let range = |range: &str| Ok(Command::Lang(LanguageRequest::Range(range.to_owned())));
+        for (line, expected) in [
+            ("LANG", Ok(Command::Lang(LanguageRequest::List))),
+            ("lang *", Ok(Command::Lang(LanguageRequest::Preferred))),
+            ("LANG de", range("de")),
+            ("LANG de-1996", range("de-1996")),
+            ("LANG ", Err(Misuse::ArgumentMissing)),
+            ("LANG de en", Err(Misuse::ArgumentTooMany)),
+            ("LANG de-", Err(Misuse::NotALanguage)),
+            ("LANG -de", Err(Misuse::NotALanguage)),
+            ("LANG d1", Err(Misuse::NotALanguage)),
+            ("LANG de-*", Err(Misuse::NotALanguage)),
+            ("LANG deutschland", Err(Misuse::NotALanguage)),
+            ("LANG d\u{e9}", Err(Misuse::NotALanguage)),
+            ("UTF8", Ok(Command::Utf8)),
+            ("UTF8 USER", Err(Misuse::ArgumentTooMany)),
+        ] {
+            assert_eq!(Command::parse(line.as_bytes()), expected, "{line:?}");
+        }
     }
 
     #[test]

@@ -1,7 +1,5 @@
 //! LIST and UIDL in portions, so that a large maildrop costs a buffer and not a listing.
 
-use cassmail_mail::Entry;
-
 use crate::maildrop::Numbered;
 use crate::state::{State, Transaction};
 
@@ -48,23 +46,23 @@ impl Listing {
 
     /// At least one line, unless there are no more; gives where to go on.
     fn write_lines(&self, output: &mut Vec<u8>, limit: usize) -> Option<usize> {
-        for Numbered { number, entry } in self.transaction.maildrop.visible_from(self.next) {
-            write_line(number, entry, self.column, output);
+        for message in self.transaction.maildrop.visible_from(self.next) {
+            write_line(message, self.column, output);
             if output.len() >= limit {
                 // The number of a message is the position of the next.
-                return Some(number);
+                return Some(message.number);
             }
         }
         None
     }
 }
 
-fn write_line(number: usize, entry: &Entry, column: Column, output: &mut Vec<u8>) {
-    write_number(u64::try_from(number).unwrap_or(u64::MAX), output);
+fn write_line(message: Numbered<'_>, column: Column, output: &mut Vec<u8>) {
+    write_number(u64::try_from(message.number).unwrap_or(u64::MAX), output);
     output.push(b' ');
     match column {
-        Column::Size => write_number(entry.size, output),
-        Column::UniqueId => entry.write_uidl(output),
+        Column::Size => write_number(message.octets, output),
+        Column::UniqueId => message.entry.write_uidl(output),
     }
     output.extend_from_slice(b"\r\n");
 }

@@ -3,6 +3,8 @@
 use cassmail_mail::{Entry, MessageId};
 
 use crate::command::MessageNumber;
+use crate::question::Form;
+use crate::state::Encoding;
 
 /// What was in the maildrop at login, and what was marked since.
 ///
@@ -13,6 +15,8 @@ pub(crate) struct Maildrop {
     entries: Vec<Entry>,
     /// One for each entry.
     marks: Vec<bool>,
+    /// In which forms messages are given out, and so what their sizes are.
+    encoding: Encoding,
     /// The totals of what is not marked, kept so that STAT costs nothing.
     visible: Totals,
 }
@@ -38,15 +42,19 @@ pub(crate) enum Absent {
 pub(crate) struct Numbered<'a> {
     pub(crate) number: usize,
     pub(crate) entry: &'a Entry,
+    /// In the form that the session gets.
+    pub(crate) octets: u64,
+    pub(crate) form: Form,
 }
 
 impl Maildrop {
-    /// Takes the listing in its order.
-    pub(crate) fn new(entries: Vec<Entry>) -> Self {
+    /// Takes the listing in its order, for a session of that encoding.
+    pub(crate) fn new(entries: Vec<Entry>, encoding: Encoding) -> Self {
         Self {
             marks: vec![false; entries.len()],
-            visible: totals(&entries),
+            visible: totals(&entries, encoding),
             entries,
+            encoding,
         }
     }
 
@@ -59,7 +67,7 @@ impl Maildrop {
         let position = position_of(number).ok_or(Absent::NoSuchMessage)?;
         let entry = self.entries.get(position).ok_or(Absent::NoSuchMessage)?;
         match self.marks.get(position) {
-            Some(false) => Ok(numbered(position, entry)),
+            Some(false) => Ok(numbered(position, entry, self.encoding)),
             _ => Err(Absent::Marked),
         }
     }
@@ -70,13 +78,12 @@ impl Maildrop {
         entries
             .skip(position)
             .filter(|(_, (_, marked))| !**marked)
-            .map(|(position, (entry, _))| numbered(position, entry))
+            .map(|(position, (entry, _))| numbered(position, entry, self.encoding))
     }
 
     /// Marks a message for QUIT; gives its number.
     pub(crate) fn mark(&mut self, number: MessageNumber) -> Result<usize, Absent> {
-        let Numbered { number, entry } = self.find(number)?;
-        let octets = entry.size;
+        let Numbered { number, octets, .. } = self.find(number)?;
         if let Some(mark) = self.marks.get_mut(number.saturating_sub(1)) {
             *mark = true;
             self.visible.messages = self.visible.messages.saturating_sub(1);
@@ -88,7 +95,7 @@ impl Maildrop {
     /// Takes all marks back.
     pub(crate) fn unmark_all(&mut self) {
         self.marks.fill(false);
-        self.visible = totals(&self.entries);
+        self.visible = totals(&self.entries, self.encoding);
     }
 
     /// What QUIT has to remove.
@@ -101,12 +108,20 @@ impl Maildrop {
     }
 }
 
-fn totals(entries: &[Entry]) -> Totals {
+fn totals(entries: &[Entry], encoding: Encoding) -> Totals {
+    let octets = entries.iter().map(|entry| given_out(entry, encoding).0);
     Totals {
         messages: entries.len(),
-        octets: entries
-            .iter()
-            .fold(0, |sum, entry| sum.saturating_add(entry.size)),
+        octets: octets.fold(0, u64::saturating_add),
+    }
+}
+
+/// How many octets of a message the session gets, and in which form: RETR gives out what LIST says
+/// (RFC 6856 2.1).
+fn given_out(entry: &Entry, encoding: Encoding) -> (u64, Form) {
+    match (encoding, entry.surrogate_size) {
+        (Encoding::Ascii, Some(size)) => (size.octets(), Form::Surrogate),
+        (Encoding::Ascii, None) | (Encoding::Utf8, _) => (entry.size, Form::AsKept),
     }
 }
 
@@ -114,24 +129,30 @@ fn position_of(number: MessageNumber) -> Option<usize> {
     usize::try_from(number.0.checked_sub(1)?).ok()
 }
 
-fn numbered(position: usize, entry: &Entry) -> Numbered<'_> {
+fn numbered(position: usize, entry: &Entry, encoding: Encoding) -> Numbered<'_> {
+    let (octets, form) = given_out(entry, encoding);
     Numbered {
         number: position.saturating_add(1),
         entry,
+        octets,
+        form,
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use cassmail_mail::SurrogateSize;
+
     use super::*;
 
     fn maildrop(sizes: &[u64]) -> Maildrop {
         let entry = |(place, size): (u8, &u64)| Entry {
             id: MessageId::from_key([place; 16]),
             size: *size,
+            surrogate_size: None,
             imported_uidl: None,
         };
-        Maildrop::new((1..).zip(sizes).map(entry).collect())
+        Maildrop::new((1..).zip(sizes).map(entry).collect(), Encoding::Ascii)
     }
 
     fn numbers(maildrop: &Maildrop) -> Vec<usize> {
@@ -170,6 +191,31 @@ mod tests {
         assert_eq!(maildrop.totals(), before);
         assert_eq!(numbers(&maildrop), [1, 2, 3]);
         assert!(maildrop.marked().is_empty());
+    }
+
+    #[test]
+    fn a_session_without_utf8_counts_the_surrogate_form() {
+        let entries: Vec<_> = [None, Some(SurrogateSize::new(90))]
+            .into_iter()
+            .zip(1_u8..)
+            .map(|(surrogate_size, place)| Entry {
+                id: MessageId::from_key([place; 16]),
+                size: 100,
+                surrogate_size,
+                imported_uidl: None,
+            })
+            .collect();
+        for (encoding, octets, form) in [
+            (Encoding::Ascii, 90, Form::Surrogate),
+            (Encoding::Utf8, 100, Form::AsKept),
+        ] {
+            let mut maildrop = Maildrop::new(entries.clone(), encoding);
+            assert_eq!(maildrop.totals().octets, 100 + octets);
+            let found = maildrop.find(MessageNumber(2)).unwrap();
+            assert_eq!((found.octets, found.form), (octets, form));
+            maildrop.mark(MessageNumber(2)).unwrap();
+            assert_eq!(maildrop.totals().octets, 100);
+        }
     }
 
     #[test]

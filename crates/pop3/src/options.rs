@@ -1,6 +1,10 @@
 //! What a listener offers.
 
+use std::num::NonZeroU32;
+use std::time::Duration;
+
 use crate::limits::Limits;
+use crate::texts::Language;
 
 /// What the sessions of a listener offer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,6 +15,13 @@ pub struct Options {
     pub clear_text_login: ClearTextLogin,
     /// What CAPA says after IMPLEMENTATION; none to say nothing.
     pub implementation: Option<String>,
+    /// What EXPIRE says before login: for so many days the mail of any account stays at least.
+    /// None: no mail is ever removed but by its owner.
+    pub expire: Option<NonZeroU32>,
+    /// What LOGIN-DELAY says: the pause between two logins of an account. None: none is needed.
+    pub login_delay: Option<Duration>,
+    /// What `LANG *` chooses.
+    pub language: Language,
     /// What a session bears.
     pub limits: Limits,
 }
@@ -40,6 +51,9 @@ impl Default for Options {
             tls: TlsOffer::Offered,
             clear_text_login: ClearTextLogin::Refused,
             implementation: Some("cassmail".to_owned()),
+            expire: None,
+            login_delay: None,
+            language: Language::English,
             limits: Limits::default(),
         }
     }

@@ -1,5 +1,7 @@
 //! The complete list of what a POP3 session needs from the world.
 
+use std::num::NonZeroU32;
+
 use bytes::Bytes;
 use cassmail_mail::{Entry, MessageId, Removed};
 use cassmail_wire::sasl::Claim;
@@ -11,8 +13,8 @@ pub enum Question {
     LogIn(Claim),
     /// What is in the maildrop of who logged in? Answer: [`Answer::Maildrop`].
     OpenMaildrop,
-    /// Begin to give out this message. Answer: [`Answer::Opened`].
-    OpenBody(MessageId),
+    /// Begin to give out this message in this form. Answer: [`Answer::Opened`].
+    OpenBody(MessageId, Form),
     /// The next piece of the message that was opened. Answer: [`Answer::Piece`].
     NextPiece,
     /// Stop giving out (TOP has enough). Answer: [`Answer::BodyClosed`].
@@ -26,8 +28,8 @@ pub enum Question {
 pub enum Answer {
     /// To [`Question::LogIn`].
     LogIn(Result<(), LoginRefusal>),
-    /// To [`Question::OpenMaildrop`]: the listing in its order, fixed for the session.
-    Maildrop(Result<Vec<Entry>, MaildropRefusal>),
+    /// To [`Question::OpenMaildrop`].
+    Maildrop(Result<Contents, MaildropRefusal>),
     /// To [`Question::OpenBody`].
     Opened(Result<(), BodyRefusal>),
     /// To [`Question::NextPiece`]: none at the end. After an error, what was sent stands, and the
@@ -37,6 +39,26 @@ pub enum Answer {
     BodyClosed,
     /// To [`Question::Remove`]. Only a store makes the receipt. Without one, some may be gone.
     Removed(Result<Removed, RemoveRefusal>),
+}
+
+/// In which form a message is given out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// Octet by octet as it is kept.
+    AsKept,
+    /// Without what a client that did not say UTF8 cannot read: the surrogate of RFC 6858, with as
+    /// many octets as the entry says.
+    Surrogate,
+}
+
+/// What a maildrop holds at login.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Contents {
+    /// The listing in its order, fixed for the session.
+    pub entries: Vec<Entry>,
+    /// For so many days at least mail stays, unless its owner removes it; none: for good. What
+    /// EXPIRE says to this account (RFC 2449 6.7).
+    pub expire: Option<NonZeroU32>,
 }
 
 /// Why a claim is not accepted.
@@ -62,6 +84,9 @@ pub enum MaildropRefusal {
     TooMany,
     /// Another session has the maildrop, where the operator wants that lock: `-ERR [IN-USE]`.
     InUse,
+    /// The account logged in a moment ago, where the operator wants a pause between:
+    /// `-ERR [LOGIN-DELAY]`.
+    TooSoon,
 }
 
 /// Why a message cannot be given out.

@@ -1,7 +1,7 @@
 //! Everything the server ever says, apart from listings and messages themselves.
 //!
 //! A reply is made by one of the functions here and by nothing else, so this page is the whole
-//! vocabulary. Only `Reply::encode` makes bytes.
+//! vocabulary; `texts` has the words. Only `Reply::encode` makes bytes.
 
 use std::borrow::Cow;
 
@@ -14,14 +14,26 @@ use crate::command::Misuse;
 use crate::maildrop::{Absent, Totals};
 use crate::options::TlsOffer;
 use crate::question::{BodyRefusal, LoginRefusal, MaildropRefusal};
+use crate::texts::{Language, Text};
 
 /// One reply. Where a listing or a message follows, it is the line in front of that.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Reply {
     status: Status,
-    text: Cow<'static, str>,
+    content: Content,
     /// The lines of a multi-line reply that is known as a whole.
     lines: Option<Vec<Cow<'static, str>>>,
+}
+
+/// What stands behind the status.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Content {
+    /// For people, in the language of the session.
+    Text(Text),
+    /// For programs, or nothing.
+    Data(String),
+    /// The tag of the language that was chosen, and a text (RFC 6856 3.2).
+    Tagged(Language, Text),
 }
 
 /// How a reply begins.
@@ -42,6 +54,8 @@ enum ResponseCode {
     InUse,
     /// `AUTH`: the credentials are wrong; ask the user (RFC 3206 5).
     Auth,
+    /// `LOGIN-DELAY`: right, but too soon after the last login (RFC 2449 8.1.1).
+    LoginDelay,
     /// `SYS/TEMP`: our fault, which will pass; do not ask the user (RFC 3206 4).
     SysTemp,
     /// `SYS/PERM`: our fault, which needs an operator.
@@ -53,6 +67,7 @@ impl ResponseCode {
         match self {
             Self::InUse => "IN-USE",
             Self::Auth => "AUTH",
+            Self::LoginDelay => "LOGIN-DELAY",
             Self::SysTemp => "SYS/TEMP",
             Self::SysPerm => "SYS/PERM",
         }
@@ -62,28 +77,28 @@ impl ResponseCode {
 /// Of the session as a whole.
 impl Reply {
     pub(crate) fn greeting() -> Self {
-        Self::ok("cassmail ready")
+        Self::ok(Text::Ready)
     }
 
     pub(crate) fn misuse(misuse: Misuse) -> Self {
-        Self::err(misuse.text())
+        Self::err(Text::Misuse(misuse))
     }
 
     pub(crate) fn too_many_misuses() -> Self {
-        Self::err("too many bad commands, goodbye")
+        Self::err(Text::TooManyMisuses)
     }
 
     pub(crate) fn not_http() -> Self {
-        Self::err("this is a POP3 server, goodbye")
+        Self::err(Text::NotHttp)
     }
 
     pub(crate) fn capabilities(capabilities: &[Capability]) -> Self {
         let lines = capabilities.iter().map(Capability::line).collect();
-        Self::ok("capabilities follow").with_lines(lines)
+        Self::ok(Text::CapabilitiesFollow).with_lines(lines)
     }
 
     pub(crate) fn goodbye() -> Self {
-        Self::ok("goodbye")
+        Self::ok(Text::Goodbye)
     }
 }
 
@@ -91,57 +106,57 @@ impl Reply {
 impl Reply {
     /// The same for all names, so that it tells nothing (RFC 1939 13).
     pub(crate) fn name_noted() -> Self {
-        Self::ok("send PASS")
+        Self::ok(Text::SendPass)
     }
 
     /// RFC 2595 2.2, 2.3. No response code: the credentials are not wrong, and nobody should be
     /// asked for others.
     pub(crate) fn tls_needed(tls: TlsOffer) -> Self {
-        match tls {
-            TlsOffer::Offered => Self::err("TLS is needed to log in, send STLS first"),
-            TlsOffer::Absent => Self::err("TLS is needed to log in, use the port for TLS"),
-        }
+        Self::err(Text::TlsNeeded(tls))
     }
 
     pub(crate) fn begin_tls() -> Self {
-        Self::ok("begin TLS")
+        Self::ok(Text::BeginTls)
     }
 
     pub(crate) fn tls_absent() -> Self {
-        Self::err("TLS is not available")
+        Self::err(Text::TlsAbsent)
     }
 
     pub(crate) fn tls_active() -> Self {
-        Self::err("TLS is active already")
+        Self::err(Text::TlsActive)
     }
 
     pub(crate) fn mechanisms(mechanisms: &[Mechanism]) -> Self {
         let lines = mechanisms.iter().map(|m| m.as_str().into()).collect();
-        Self::ok("mechanisms follow").with_lines(lines)
+        Self::ok(Text::MechanismsFollow).with_lines(lines)
     }
 
     pub(crate) fn unknown_mechanism() -> Self {
-        Self::err("unknown mechanism")
+        Self::err(Text::UnknownMechanism)
     }
 
     pub(crate) fn challenge(challenge: &[u8]) -> Self {
-        Self::new(Status::Challenge, encode_challenge(challenge))
+        Self::new(
+            Status::Challenge,
+            Content::Data(encode_challenge(challenge)),
+        )
     }
 
     pub(crate) fn exchange_cancelled() -> Self {
-        Self::err("authentication cancelled")
+        Self::err(Text::ExchangeCancelled)
     }
 
     pub(crate) fn logged_in(totals: Totals) -> Self {
-        Self::ok(format!("maildrop has {}", counted(totals)))
+        Self::ok(Text::MaildropHas(totals))
     }
 
     pub(crate) fn login_refused(refusal: LoginRefusal) -> Self {
         match refusal {
-            LoginRefusal::Wrong => Self::coded(ResponseCode::Auth, "login failed"),
+            LoginRefusal::Wrong => Self::coded(ResponseCode::Auth, Text::LoginFailed),
             LoginRefusal::TryLater => Self::try_later(),
             LoginRefusal::TooMany => {
-                Self::coded(ResponseCode::SysTemp, "too many logins, try again later")
+                Self::coded(ResponseCode::SysTemp, Text::TooManyLogins)
             }
             LoginRefusal::InUse => Self::in_use(),
         }
@@ -151,69 +166,96 @@ impl Reply {
         match refusal {
             MaildropRefusal::TryLater => Self::try_later(),
             MaildropRefusal::TooMany => {
-                Self::coded(ResponseCode::SysTemp, "too many sessions, try again later")
+                Self::coded(ResponseCode::SysTemp, Text::TooManySessions)
             }
             MaildropRefusal::InUse => Self::in_use(),
+            MaildropRefusal::TooSoon => Self::coded(ResponseCode::LoginDelay, Text::LoginTooSoon),
         }
+    }
+}
+
+/// Of UTF8 and LANG (RFC 6856).
+impl Reply {
+    pub(crate) fn utf8_enabled() -> Self {
+        Self::ok(Text::Utf8Enabled)
+    }
+
+    pub(crate) fn tls_behind_utf8() -> Self {
+        Self::err(Text::TlsBehindUtf8)
+    }
+
+    pub(crate) fn languages() -> Self {
+        let line = |language: Language| format!("{} {}", language.tag(), language.own_name());
+        let lines = Language::ALL.map(|language| line(language).into());
+        Self::ok(Text::LanguagesFollow).with_lines(lines.into())
+    }
+
+    pub(crate) fn language_chosen(language: Language) -> Self {
+        let content = Content::Tagged(language, Text::LanguageChosen);
+        Self::new(Status::Ok, content)
+    }
+
+    pub(crate) fn unknown_language() -> Self {
+        Self::err(Text::UnknownLanguage)
     }
 }
 
 /// Of TRANSACTION.
 impl Reply {
     pub(crate) fn stat(totals: Totals) -> Self {
-        Self::ok(format!("{} {}", totals.messages, totals.octets))
+        Self::data(format!("{} {}", totals.messages, totals.octets))
     }
 
     pub(crate) fn listing_follows(totals: Totals) -> Self {
-        Self::ok(counted(totals))
+        Self::ok(Text::Listing(totals))
     }
 
     pub(crate) fn unique_ids_follow() -> Self {
-        Self::ok("unique ids follow")
+        Self::ok(Text::UniqueIdsFollow)
     }
 
     /// Of LIST with a number.
     pub(crate) fn size(number: usize, octets: u64) -> Self {
-        Self::ok(format!("{number} {octets}"))
+        Self::data(format!("{number} {octets}"))
     }
 
     /// Of UIDL with a number.
     pub(crate) fn unique_id(number: usize, uidl: &str) -> Self {
-        Self::ok(format!("{number} {uidl}"))
+        Self::data(format!("{number} {uidl}"))
     }
 
     pub(crate) fn message_follows(octets: u64) -> Self {
-        Self::ok(format!("{octets} octets"))
+        Self::ok(Text::Octets(octets))
     }
 
     pub(crate) fn top_follows() -> Self {
-        Self::ok("top of message follows")
+        Self::ok(Text::TopFollows)
     }
 
     pub(crate) fn marked(number: usize) -> Self {
-        Self::ok(format!("message {number} marked"))
+        Self::ok(Text::MessageMarked(number))
     }
 
     pub(crate) fn unmarked(totals: Totals) -> Self {
-        Self::ok(format!("maildrop has {}", counted(totals)))
+        Self::ok(Text::MaildropHas(totals))
     }
 
     pub(crate) fn nothing_done() -> Self {
-        Self::ok("")
+        Self::data(String::new())
     }
 
     pub(crate) fn absent(absent: Absent) -> Self {
         match absent {
-            Absent::NoSuchMessage => Self::err("no such message"),
-            Absent::Marked => Self::err("message is marked as deleted"),
+            Absent::NoSuchMessage => Self::err(Text::NoSuchMessage),
+            Absent::Marked => Self::err(Text::MarkedAlready),
         }
     }
 
     pub(crate) fn body_refused(refusal: BodyRefusal) -> Self {
         match refusal {
-            BodyRefusal::Gone => Self::err("another session removed the message"),
+            BodyRefusal::Gone => Self::err(Text::RemovedElsewhere),
             BodyRefusal::TryLater => Self::try_later(),
-            BodyRefusal::Damaged => Self::coded(ResponseCode::SysPerm, "the message is damaged"),
+            BodyRefusal::Damaged => Self::coded(ResponseCode::SysPerm, Text::Damaged),
         }
     }
 
@@ -223,21 +265,17 @@ impl Reply {
         reason = "one receipt makes one reply, so it is spent here"
     )]
     pub(crate) fn removed(receipt: Removed) -> Self {
-        match receipt.count() {
-            1 => Self::ok("1 message removed, goodbye"),
-            count => Self::ok(format!("{count} messages removed, goodbye")),
-        }
+        Self::ok(Text::Removed(receipt.count()))
     }
 
-    /// In the words of RFC 1939 6.
     pub(crate) fn not_removed() -> Self {
-        Self::err("some deleted messages not removed")
+        Self::err(Text::NotRemoved)
     }
 }
 
 impl Reply {
-    /// Appends the reply as it is sent.
-    pub(crate) fn encode(&self, output: &mut Vec<u8>) {
+    /// Appends the reply as it is sent. The language changes texts and nothing else.
+    pub(crate) fn encode(&self, language: Language, output: &mut Vec<u8>) {
         output.extend_from_slice(self.status.as_bytes());
         if let Status::Err(Some(code)) = self.status {
             output.extend_from_slice(b" [");
@@ -247,7 +285,14 @@ impl Reply {
         if self.has_space() {
             output.push(b' ');
         }
-        push_line(&self.text, output);
+        match &self.content {
+            Content::Text(text) => push_line(&text.in_language(language), output),
+            Content::Data(data) => push_line(data, output),
+            Content::Tagged(chosen, text) => {
+                let text = text.in_language(language);
+                push_line(&format!("{} {text}", chosen.tag()), output);
+            }
+        }
         if let Some(lines) = &self.lines {
             for line in lines {
                 push_line(line, output);
@@ -257,33 +302,37 @@ impl Reply {
     }
 
     fn has_space(&self) -> bool {
-        self.status == Status::Challenge || !self.text.is_empty()
+        self.status == Status::Challenge || self.content != Content::Data(String::new())
     }
 
     fn try_later() -> Self {
-        Self::coded(ResponseCode::SysTemp, "try again later")
+        Self::coded(ResponseCode::SysTemp, Text::TryLater)
     }
 
     fn in_use() -> Self {
-        Self::coded(ResponseCode::InUse, "another session has the maildrop")
+        Self::coded(ResponseCode::InUse, Text::InUse)
     }
 
-    fn ok(text: impl Into<Cow<'static, str>>) -> Self {
-        Self::new(Status::Ok, text)
+    fn ok(text: Text) -> Self {
+        Self::new(Status::Ok, Content::Text(text))
     }
 
-    fn err(text: &'static str) -> Self {
-        Self::new(Status::Err(None), text)
+    fn data(data: String) -> Self {
+        Self::new(Status::Ok, Content::Data(data))
     }
 
-    fn coded(code: ResponseCode, text: &'static str) -> Self {
-        Self::new(Status::Err(Some(code)), text)
+    fn err(text: Text) -> Self {
+        Self::new(Status::Err(None), Content::Text(text))
     }
 
-    fn new(status: Status, text: impl Into<Cow<'static, str>>) -> Self {
+    fn coded(code: ResponseCode, text: Text) -> Self {
+        Self::new(Status::Err(Some(code)), Content::Text(text))
+    }
+
+    fn new(status: Status, content: Content) -> Self {
         Self {
             status,
-            text: text.into(),
+            content,
             lines: None,
         }
     }
@@ -311,14 +360,6 @@ fn push_line(text: &str, output: &mut Vec<u8>) {
     output.extend_from_slice(b"\r\n");
 }
 
-fn counted(totals: Totals) -> String {
-    let plural = if totals.messages == 1 { "" } else { "s" };
-    format!(
-        "{} message{plural} ({} octets)",
-        totals.messages, totals.octets
-    )
-}
-
 /// What is written, in place of the greeting, to somebody who cannot be served at all.
 pub fn turned_away(why: TurnedAway) -> &'static [u8] {
     match why {
@@ -334,7 +375,7 @@ mod tests {
 
     fn encoded(reply: &Reply) -> String {
         let mut output = Vec::new();
-        reply.encode(&mut output);
+        reply.encode(Language::English, &mut output);
         String::from_utf8(output).unwrap()
     }
 
@@ -360,6 +401,33 @@ mod tests {
             ),
         ] {
             assert_eq!(encoded(&reply), expected);
+        }
+    }
+
+    #[test]
+    fn a_language_changes_the_text_and_neither_status_nor_code_nor_numbers() {
+        let german = |reply: Reply| {
+            let mut output = Vec::new();
+            reply.encode(Language::German, &mut output);
+            String::from_utf8(output).unwrap()
+        };
+        for (reply, expected) in [
+            (
+                Reply::login_refused(LoginRefusal::Wrong),
+                "-ERR [AUTH] Anmeldung fehlgeschlagen\r\n",
+            ),
+            (Reply::size(2, 120), "+OK 2 120\r\n"),
+            (Reply::nothing_done(), "+OK\r\n"),
+            (
+                Reply::language_chosen(Language::German),
+                "+OK de die Antworten sind jetzt deutsch\r\n",
+            ),
+            (
+                Reply::languages(),
+                "+OK es folgen die Sprachen\r\nen English\r\nde Deutsch\r\n.\r\n",
+            ),
+        ] {
+            assert_eq!(german(reply), expected);
         }
     }
 

@@ -10,7 +10,7 @@ use crate::note::{ForeignProtocol, Note};
 use crate::options::Options;
 use crate::question::{Answer, Question};
 use crate::reply::Reply;
-use crate::state::{Authorization, Channel, Outcome, Setting, State, Turn};
+use crate::state::{Authorization, Channel, Modes, Outcome, Setting, State, Turn};
 use crate::tally::Tally;
 use crate::verbs;
 
@@ -29,6 +29,7 @@ use crate::verbs;
 pub struct Session {
     options: Arc<Options>,
     channel: Channel,
+    modes: Modes,
     lines: Lines,
     state: State,
     question: OpenQuestion,
@@ -100,6 +101,7 @@ impl Session {
         Self {
             options,
             channel,
+            modes: Modes::default(),
             lines: Lines::default(),
             state: State::Greeting,
             question: OpenQuestion::None,
@@ -162,6 +164,8 @@ impl Machine for Session {
             return self.out_of_turn();
         }
         self.lines.clear();
+        // RFC 2595 4: what was said in clear is forgotten.
+        self.modes = Modes::default();
         self.channel = Channel::Encrypted;
         self.state = State::Authorization(Authorization::default());
         self.active_at = self.now;
@@ -260,6 +264,7 @@ impl Session {
                 let setting = Setting {
                     options: &self.options,
                     channel: self.channel,
+                    modes: self.modes,
                 };
                 let turn = verbs::answered(state, answer, &setting, &mut self.tally);
                 self.take(turn, output)
@@ -283,9 +288,13 @@ impl Session {
     fn take(&mut self, turn: Turn, output: &mut Vec<u8>) -> Option<PopStep> {
         self.state = turn.next;
         self.notes.extend(turn.note);
+        if let Some(switch) = turn.switch {
+            self.modes.switch(switch);
+        }
+        let language = self.modes.language;
         match turn.outcome {
-            Outcome::Reply(reply) => reply.encode(output),
-            Outcome::Misuse(misuse) => self.count(misuse).encode(output),
+            Outcome::Reply(reply) => reply.encode(language, output),
+            Outcome::Misuse(misuse) => self.count(misuse).encode(language, output),
             Outcome::Ask(question) => return Some(self.ask(question)),
             Outcome::Nothing => {}
         }
@@ -331,6 +340,7 @@ impl Session {
         let setting = Setting {
             options: &self.options,
             channel: self.channel,
+            modes: self.modes,
         };
         let turn = obey(state, line, &setting);
         self.take(turn, output)

@@ -1,5 +1,7 @@
 //! The states, and the way from one to another.
 
+use std::num::NonZeroU32;
+
 use cassmail_wire::Ending;
 use cassmail_wire::sasl::Exchange;
 
@@ -11,6 +13,7 @@ use crate::options::{ClearTextLogin, Options};
 use crate::question::Question;
 use crate::reply::Reply;
 use crate::retrieval::{Errand, Retrieval};
+use crate::texts::Language;
 
 /// Where a session is. Each state holds what is valid in it and nothing else.
 ///
@@ -18,7 +21,8 @@ use crate::retrieval::{Errand, Retrieval};
 /// Greeting             -> Authorization
 ///
 /// Authorization
-///   USER, CAPA         -> Authorization
+///   USER, CAPA, UTF8,
+///   LANG               -> Authorization
 ///   PASS               -> LoggingIn -> OpeningMaildrop -> Transaction
 ///   AUTH               -> Exchange  -> LoggingIn ...      (cancelled: Authorization)
 ///   STLS               -> StartingTls -> Handshaking -> Authorization
@@ -27,7 +31,7 @@ use crate::retrieval::{Errand, Retrieval};
 ///
 /// Transaction
 ///   STAT, DELE, RSET,
-///   NOOP, CAPA         -> Transaction
+///   NOOP, CAPA, LANG   -> Transaction
 ///   LIST, UIDL         -> Listing -> Transaction
 ///   RETR, TOP          -> Opening -> Retrieving [-> ClosingBody] -> Transaction
 ///   QUIT               -> Ended, or when something is marked: Removing -> Ended
@@ -88,6 +92,8 @@ pub(crate) struct Claimed {
 #[derive(Debug)]
 pub(crate) struct Transaction {
     pub(crate) maildrop: Maildrop,
+    /// So many days the account's mail stays at least; none: for good.
+    pub(crate) expire: Option<NonZeroU32>,
 }
 
 /// What a verb may look at besides its state.
@@ -95,6 +101,40 @@ pub(crate) struct Transaction {
 pub(crate) struct Setting<'a> {
     pub(crate) options: &'a Options,
     pub(crate) channel: Channel,
+    pub(crate) modes: Modes,
+}
+
+/// What a client has switched on. It outlives the states, but not the start of TLS.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Modes {
+    pub(crate) encoding: Encoding,
+    pub(crate) language: Language,
+}
+
+/// What headers are given out in.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Encoding {
+    /// ASCII: internationalized messages are given out in their surrogate form (RFC 6858).
+    #[default]
+    Ascii,
+    /// UTF-8: all messages are given out as they are kept (RFC 6856 2.1).
+    Utf8,
+}
+
+/// A change of the modes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Switch {
+    Encoding(Encoding),
+    Language(Language),
+}
+
+impl Modes {
+    pub(crate) fn switch(&mut self, switch: Switch) {
+        match switch {
+            Switch::Encoding(encoding) => self.encoding = encoding,
+            Switch::Language(language) => self.language = language,
+        }
+    }
 }
 
 /// How bytes travel.
@@ -117,6 +157,8 @@ impl Setting<'_> {
 pub(crate) struct Turn {
     pub(crate) next: State,
     pub(crate) outcome: Outcome,
+    /// Holds for the reply already.
+    pub(crate) switch: Option<Switch>,
     pub(crate) note: Option<Note>,
 }
 
@@ -150,6 +192,13 @@ impl Turn {
         Self::new(next, Outcome::Nothing)
     }
 
+    pub(crate) fn switching(self, switch: Switch) -> Self {
+        Self {
+            switch: Some(switch),
+            ..self
+        }
+    }
+
     pub(crate) fn noting(self, note: Note) -> Self {
         Self {
             note: Some(note),
@@ -161,6 +210,7 @@ impl Turn {
         Self {
             next,
             outcome,
+            switch: None,
             note: None,
         }
     }

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use cassmail_mail::{Entry, MessageId, Removed};
-use cassmail_pop3::{Answer, ClearTextLogin, LoginRefusal, Note, Options, Question, Session};
+use cassmail_pop3::{
+    Answer, ClearTextLogin, Contents, LoginRefusal, Note, Options, Question, Session,
+};
 use cassmail_wire::{Ending, Machine, Moment, Step};
 use proptest::prelude::*;
 
@@ -49,6 +51,7 @@ fn connection(messages: usize, body: &[u8]) -> Connection {
     let entry = |place: usize| Entry {
         id: MessageId::from_key((place as u128 + 1).to_be_bytes()),
         size: body.len() as u64,
+        surrogate_size: None,
         imported_uidl: None,
     };
     Connection {
@@ -130,8 +133,11 @@ impl Connection {
         match question {
             Question::LogIn(claim) if claim.password.expose() == "sesame" => Answer::LogIn(Ok(())),
             Question::LogIn(_) => Answer::LogIn(Err(LoginRefusal::Wrong)),
-            Question::OpenMaildrop => Answer::Maildrop(Ok(self.maildrop.clone())),
-            Question::OpenBody(_) => {
+            Question::OpenMaildrop => Answer::Maildrop(Ok(Contents {
+                entries: self.maildrop.clone(),
+                expire: None,
+            })),
+            Question::OpenBody(..) => {
                 self.open = self.body.clone();
                 Answer::Opened(Ok(()))
             }

@@ -1,29 +1,35 @@
 //! The golden conversations of POP3, and the world they happen in.
 //!
 //! Bob's password is `sesame`. His maildrop holds three messages, unless a transcript gives it
-//! others. Settings, behind `@ with`: `login-in-clear`, `no-certificate`, `implicit-tls`, and
-//! `pieces=N` to have messages come in pieces of N octets.
+//! others. Settings, behind `@ with`: `login-in-clear`, `no-certificate`, `implicit-tls`,
+//! `pieces=N` to have messages come in pieces of N octets, `expire=N` and `own-expire=N` for the
+//! days that EXPIRE tells before and after login, `login-delay=N` in seconds, and `language=TAG`
+//! for what `LANG *` means.
 //!
 //! ```text
 //! ?: login bob sesame      !: true | wrong | later | in-use
-//! ?: maildrop              !: maildrop "..." "..." | later | in-use
-//!                             in front of a message: size=N, uidl=TEXT
+//! ?: maildrop              !: maildrop "..." "..." | later | in-use | too-soon
+//!                             in front of a message: size=N, surrogate=N, uidl=TEXT
 //! ?: open 2                !: opened | gone | later | damaged
+//! ?: open 2 as surrogate   the same
 //! ?: next                  !: piece "..." | end | gone | later | damaged
 //! ?: close                 !: closed
 //! ?: remove 1 3            !: removed 2 | not-removed
 //! any                      !: out-of-turn, a receipt that nobody asked for
 //! ```
 
+use std::num::NonZeroU32;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
-use cassmail_mail::{Entry, MessageId, Removed};
+use cassmail_mail::{Entry, MessageId, Removed, SurrogateSize, Uidl};
 use cassmail_pop3::{
-    Answer, BodyRefusal, ClearTextLogin, LoginRefusal, MaildropRefusal, Note, Options, Question,
-    RemoveRefusal, Session, TlsOffer,
+    Answer, BodyRefusal, ClearTextLogin, Contents, Form, Language, LoginRefusal, MaildropRefusal,
+    Note, Options, Question, RemoveRefusal, Session, TlsOffer,
 };
+use cassmail_surrogate::Surrogate;
 use cassmail_transcript::{Scripted, check_folder};
 use cassmail_wire::{Caller, Moment, SessionId, Source, TlsFacts, TlsVersion};
 
@@ -47,6 +53,7 @@ struct World {
     /// The message that is open: what has not been given out yet.
     open: Bytes,
     piece: usize,
+    expire: Option<NonZeroU32>,
 }
 
 struct Message {
@@ -62,6 +69,7 @@ impl Scripted for World {
             messages: messages(USUAL_MAILDROP)?,
             open: Bytes::new(),
             piece: usize::MAX,
+            expire: None,
         };
         let mut options = Options::default();
         let mut caller = caller();
@@ -71,6 +79,15 @@ impl Scripted for World {
                 ("no-certificate", _) => options.tls = TlsOffer::Absent,
                 ("implicit-tls", _) => caller.tls = Some(tls()),
                 ("pieces", size) => world.piece = number(size)?,
+                ("expire", days) => options.expire = days.parse().ok(),
+                ("own-expire", days) => world.expire = days.parse().ok(),
+                ("login-delay", seconds) => {
+                    let seconds = seconds.parse().map_err(|_| "no number of seconds")?;
+                    options.login_delay = Some(Duration::from_secs(seconds));
+                }
+                ("language", tag) => {
+                    options.language = Language::from_tag(tag).ok_or("no such language")?;
+                }
                 _ => return Err(format!("no such setting: {setting}")),
             }
         }
@@ -83,7 +100,10 @@ impl Scripted for World {
                 format!("login {} {}", claim.user, claim.password.expose())
             }
             Question::OpenMaildrop => "maildrop".to_owned(),
-            Question::OpenBody(id) => format!("open {}", self.place(*id)),
+            Question::OpenBody(id, Form::AsKept) => format!("open {}", self.place(*id)),
+            Question::OpenBody(id, Form::Surrogate) => {
+                format!("open {} as surrogate", self.place(*id))
+            }
             Question::NextPiece => "next".to_owned(),
             Question::CloseBody => "close".to_owned(),
             Question::Remove(ids) => ids.iter().fold("remove".to_owned(), |text, id| {
@@ -98,8 +118,8 @@ impl Scripted for World {
                 let is_true = claim.user == "bob" && claim.password.expose() == "sesame";
                 Answer::LogIn(is_true.then_some(()).ok_or(LoginRefusal::Wrong))
             }
-            Question::OpenMaildrop => Answer::Maildrop(Ok(self.listing())),
-            Question::OpenBody(id) => Answer::Opened(self.open(id)),
+            Question::OpenMaildrop => Answer::Maildrop(Ok(self.contents())),
+            Question::OpenBody(id, form) => Answer::Opened(self.open(id, form)),
             Question::NextPiece => Answer::Piece(Ok(self.next_piece())),
             Question::CloseBody => Answer::BodyClosed,
             Question::Remove(ids) => Answer::Removed(Ok(Removed::asserted_gone(ids.len()))),
@@ -117,13 +137,14 @@ impl Scripted for World {
             (Question::LogIn(_), "in-use") => Answer::LogIn(Err(LoginRefusal::InUse)),
             (Question::OpenMaildrop, "maildrop") => {
                 self.messages = messages(rest)?;
-                Answer::Maildrop(Ok(self.listing()))
+                Answer::Maildrop(Ok(self.contents()))
             }
+            (Question::OpenMaildrop, "too-soon") => Answer::Maildrop(Err(MaildropRefusal::TooSoon)),
             (Question::OpenMaildrop, "later") => Answer::Maildrop(Err(MaildropRefusal::TryLater)),
             (Question::OpenMaildrop, "too-many") => Answer::Maildrop(Err(MaildropRefusal::TooMany)),
             (Question::OpenMaildrop, "in-use") => Answer::Maildrop(Err(MaildropRefusal::InUse)),
-            (Question::OpenBody(id), "opened") => Answer::Opened(self.open(id)),
-            (Question::OpenBody(_), word) => Answer::Opened(Err(body_refusal(word)?)),
+            (Question::OpenBody(id, form), "opened") => Answer::Opened(self.open(id, form)),
+            (Question::OpenBody(..), word) => Answer::Opened(Err(body_refusal(word)?)),
             (Question::NextPiece, "piece") => {
                 let (piece, _) = quoted(rest)?;
                 Answer::Piece(Ok(Some(piece.into())))
@@ -148,9 +169,12 @@ impl Scripted for World {
 }
 
 impl World {
-    fn listing(&self) -> Vec<Entry> {
+    fn contents(&self) -> Contents {
         let entries = self.messages.iter().map(|message| &message.entry);
-        entries.cloned().collect()
+        Contents {
+            entries: entries.cloned().collect(),
+            expire: self.expire,
+        }
     }
 
     fn place(&self, id: MessageId) -> usize {
@@ -158,9 +182,13 @@ impl World {
         place.map_or(0, |place| place + 1)
     }
 
-    fn open(&mut self, id: MessageId) -> Result<(), BodyRefusal> {
+    fn open(&mut self, id: MessageId, form: Form) -> Result<(), BodyRefusal> {
         let message = self.messages.iter().find(|m| m.entry.id == id);
-        self.open = message.ok_or(BodyRefusal::Gone)?.body.clone();
+        let body = message.ok_or(BodyRefusal::Gone)?.body.clone();
+        self.open = match form {
+            Form::AsKept => body,
+            Form::Surrogate => surrogate(&body),
+        };
         Ok(())
     }
 
@@ -168,6 +196,14 @@ impl World {
         let piece = self.open.split_to(self.open.len().min(self.piece));
         (!piece.is_empty()).then_some(piece)
     }
+}
+
+fn surrogate(body: &[u8]) -> Bytes {
+    let mut surrogate = Surrogate::default();
+    let mut octets = Vec::new();
+    surrogate.take(body, &mut octets);
+    surrogate.finish(&mut octets);
+    octets.into()
 }
 
 fn caller() -> Caller {
@@ -206,50 +242,75 @@ fn number(text: &str) -> Result<usize, String> {
 /// usual.
 fn messages(text: &str) -> Result<Vec<Message>, String> {
     let mut messages = Vec::new();
-    let (mut size, mut uidl) = (None, None);
+    let mut given = Given::default();
     let mut rest = text.trim_start();
     while !rest.is_empty() {
         if rest.starts_with('"') {
             let (body, after) = quoted(rest)?;
             rest = after.trim_start();
-            messages.push(message(
-                messages.len(),
-                body.into(),
-                size.take(),
-                uidl.take(),
-            ));
+            let given = std::mem::take(&mut given);
+            messages.push(message(messages.len(), body.into(), given));
             continue;
         }
         let (word, after) = rest.split_once(' ').unwrap_or((rest, ""));
         rest = after.trim_start();
         match word.split_once('=') {
-            Some(("size", value)) => size = Some(value.parse().map_err(|_| "no size")?),
-            Some(("uidl", value)) => uidl = Some(value.parse().map_err(|_| "no unique id")?),
+            Some(("size", value)) => given.size = Some(value.parse().map_err(|_| "no size")?),
+            Some(("surrogate", value)) => {
+                given.surrogate = Some(value.parse().map_err(|_| "no size")?);
+            }
+            Some(("uidl", value)) => {
+                given.uidl = Some(value.parse().map_err(|_| "no unique id")?);
+            }
             _ => return Err(format!("no message: {word}")),
         }
     }
     Ok(messages)
 }
 
-fn message(
-    place: usize,
-    body: Bytes,
+/// What a transcript says of a message.
+#[derive(Default)]
+struct Given {
     size: Option<u64>,
-    imported_uidl: Option<cassmail_mail::Uidl>,
-) -> Message {
+    surrogate: Option<u64>,
+    uidl: Option<Uidl>,
+}
+
+fn message(place: usize, body: Bytes, given: Given) -> Message {
     let number = u128::try_from(place).unwrap_or_default() + 1;
     let entry = Entry {
         id: MessageId::from_key(number.to_be_bytes()),
-        size: size.unwrap_or(body.len() as u64),
-        imported_uidl: imported_uidl.map(Box::new),
+        size: given.size.unwrap_or(body.len() as u64),
+        surrogate_size: given.surrogate.map(SurrogateSize::new),
+        imported_uidl: given.uidl.map(Box::new),
     };
     Message { entry, body }
 }
 
-/// A text in quotes with the escapes `\r` and `\n`, and what follows it.
+/// A text in quotes with the escapes `\r`, `\n` and `\xHH`, and what follows it.
 fn quoted(text: &str) -> Result<(Vec<u8>, &str), String> {
     let inner = text.strip_prefix('"').ok_or("a text stands in quotes")?;
     let (inner, after) = inner.split_once('"').ok_or("a text ends with a quote")?;
-    let inner = inner.replace("\\r", "\r").replace("\\n", "\n");
-    Ok((inner.into_bytes(), after))
+    let mut bytes = Vec::with_capacity(inner.len());
+    let mut parts = inner.split('\\');
+    bytes.extend_from_slice(parts.next().unwrap_or_default().as_bytes());
+    for part in parts {
+        let (octet, rest) = escaped(part).ok_or_else(|| format!("no escape: \\{part}"))?;
+        bytes.push(octet);
+        bytes.extend_from_slice(rest.as_bytes());
+    }
+    Ok((bytes, after))
+}
+
+/// The octet that an escape stands for, and what follows it.
+fn escaped(part: &str) -> Option<(u8, &str)> {
+    match part.split_at_checked(1)? {
+        ("r", rest) => Some((b'\r', rest)),
+        ("n", rest) => Some((b'\n', rest)),
+        ("x", rest) => {
+            let (digits, rest) = rest.split_at_checked(2)?;
+            Some((u8::from_str_radix(digits, 16).ok()?, rest))
+        }
+        _ => None,
+    }
 }

@@ -17,6 +17,7 @@ use bytes::Bytes;
 use cassmail_mail::{AccountId, Delivery, MessageId, Owner, Stored, Uidl};
 use cassmail_store::{
     ErrorKind, MessageWriter, Patience, Reason, StoreError, StoreResult, Work, delivered_size,
+    delivered_surrogate_size,
 };
 use tokio::task::JoinSet;
 use xxhash_rust::xxh3::Xxh3;
@@ -69,6 +70,8 @@ struct Incoming {
     under_way: JoinSet<StoreResult<()>>,
     hash: Box<Xxh3>,
     size: u64,
+    /// Of the surrogate of the body; known with the delivery.
+    surrogate_size: Option<u64>,
     kept_size: u64,
     /// Nobody owns what was put.
     is_orphan: bool,
@@ -94,6 +97,7 @@ impl Receiving {
                 under_way: JoinSet::new(),
                 hash: Box::new(Xxh3::new()),
                 size: 0,
+                surrogate_size: None,
                 kept_size: 0,
                 is_orphan: true,
             },
@@ -171,6 +175,7 @@ impl Incoming {
     /// Accepts the message for those of its owners that exist.
     async fn commit(mut self, delivery: Delivery, deadline: Deadline) -> StoreResult<Stored> {
         self.end_frame().await?;
+        self.surrogate_size = delivery.surrogate_size;
         let core = Arc::clone(&self.core);
         let _turn = match self.used {
             Use::First => None,
@@ -266,6 +271,11 @@ impl Incoming {
         let listed = Listed {
             place,
             size: delivered_size(self.size, owner.recipient.as_ref()),
+            surrogate_size: delivered_surrogate_size(
+                self.size,
+                self.surrogate_size,
+                owner.recipient.as_ref(),
+            ),
             recipient: owner.recipient.clone(),
             uidl: owner.uidl.clone(),
         };
@@ -397,6 +407,7 @@ pub(crate) fn row_of(share: &Share) -> (Cql, crate::rows::Row) {
         shared,
         listed.recipient.as_ref().map(ToString::to_string),
         listed.uidl.as_ref().map(Uidl::as_str),
+        listed.surrogate_size.map(|size| bigint(size.octets())),
         Micros::of(listed.place.id),
     ];
     (Cql::PutRow, row)

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use cassmail_mail::{AccountId, Address, MessageId, Uidl};
+use cassmail_mail::{AccountId, Address, MessageId, SurrogateSize, Uidl};
 
 use crate::listing::{Body, Listed, Place};
 
@@ -13,12 +13,22 @@ pub(crate) struct Share {
     pub(crate) listed: Listed,
 }
 
-/// The version of the form, so that a later one can be told from this.
+/// The version of the form, so that others can be told from it.
 const FORM: u8 = 1;
+
+/// The same, and each share ends with the size of its surrogate, eight octets, or with none. Only
+/// messages that have one are written so: whoever knows only the first form can sweep the others.
+const WITH_SURROGATES: u8 = 2;
 
 /// The record of a message whose body is in chunks. All shares have the same body.
 pub(crate) fn encode(blob: MessageId, count: i16, shares: &[Share]) -> Vec<u8> {
-    let mut record = vec![FORM];
+    let has_surrogate = |share: &Share| share.listed.surrogate_size.is_some();
+    let form = if shares.iter().any(has_surrogate) {
+        WITH_SURROGATES
+    } else {
+        FORM
+    };
+    let mut record = vec![form];
     record.extend_from_slice(&blob.to_key());
     record.extend_from_slice(&count.to_be_bytes());
     for share in shares {
@@ -28,6 +38,9 @@ pub(crate) fn encode(blob: MessageId, count: i16, shares: &[Share]) -> Vec<u8> {
         let recipient = share.listed.recipient.as_ref().map(Address::to_string);
         put_text(&mut record, recipient.as_deref());
         put_text(&mut record, share.listed.uidl.as_ref().map(Uidl::as_str));
+        if form == WITH_SURROGATES {
+            put_size(&mut record, share.listed.surrogate_size);
+        }
     }
     record
 }
@@ -35,7 +48,8 @@ pub(crate) fn encode(blob: MessageId, count: i16, shares: &[Share]) -> Vec<u8> {
 /// Reads a record; none if it is none.
 pub(crate) fn decode(id: MessageId, record: &[u8]) -> Option<Vec<Share>> {
     let mut rest = record;
-    if array::<1>(&mut rest)? != [FORM] {
+    let [form] = array::<1>(&mut rest)?;
+    if !matches!(form, FORM | WITH_SURROGATES) {
         return None;
     }
     let blob = MessageId::from_key(array(&mut rest)?);
@@ -52,9 +66,14 @@ pub(crate) fn decode(id: MessageId, record: &[u8]) -> Option<Vec<Share>> {
         let size = u64::from_be_bytes(array(&mut rest)?);
         let recipient = parse_if_any(take_text(&mut rest)?)?;
         let uidl = parse_if_any(take_text(&mut rest)?)?;
+        let surrogate_size = match form {
+            WITH_SURROGATES => take_size(&mut rest)?,
+            _ => None,
+        };
         let listed = Listed {
             place: Place { id, bucket, body },
             size,
+            surrogate_size,
             recipient,
             uidl,
         };
@@ -69,6 +88,22 @@ fn put_text(record: &mut Vec<u8>, text: Option<&str>) {
     let length = u16::try_from(text.len()).unwrap_or(u16::MAX);
     record.extend_from_slice(&length.to_be_bytes());
     record.extend_from_slice(&text.as_bytes()[..usize::from(length)]);
+}
+
+/// One octet says whether there is one.
+fn put_size(record: &mut Vec<u8>, size: Option<SurrogateSize>) {
+    record.push(u8::from(size.is_some()));
+    record.extend(size.iter().flat_map(|size| size.octets().to_be_bytes()));
+}
+
+/// Fails for what cannot be read only.
+#[expect(clippy::option_option, reason = "the outer one is for ?")]
+fn take_size(rest: &mut &[u8]) -> Option<Option<SurrogateSize>> {
+    match array(rest)? {
+        [0] => Some(None),
+        [1] => Some(Some(SurrogateSize::new(u64::from_be_bytes(array(rest)?)))),
+        _ => None,
+    }
 }
 
 fn take_text<'a>(rest: &mut &'a [u8]) -> Option<&'a str> {
@@ -113,20 +148,25 @@ mod tests {
             listed: Listed {
                 place: Place { id, bucket, body },
                 size: 1234,
+                surrogate_size: None,
                 recipient: uidl.is_none().then(|| name.parse().unwrap()),
                 uidl: uidl.map(|uidl| uidl.parse().unwrap()),
             },
         };
-        let shares = [
+        let mut shares = [
             share("a@x.example", None),
             share("b@x.example", Some("old")),
         ];
-        let record = encode(blob, 7, &shares);
-        let back = decode(id, &record).unwrap();
-        assert_eq!(format!("{back:?}"), format!("{shares:?}"));
-        for end in 1..record.len() {
-            let cut = decode(id, &record[..end]);
-            assert!(cut.is_none_or(|cut| cut.len() < 2), "{end}");
+        for (form, surrogate_size) in [(1, None), (2, Some(SurrogateSize::new(1200)))] {
+            shares[0].listed.surrogate_size = surrogate_size;
+            let record = encode(blob, 7, &shares);
+            assert_eq!(record[0], form);
+            let back = decode(id, &record).unwrap();
+            assert_eq!(format!("{back:?}"), format!("{shares:?}"));
+            for end in 1..record.len() {
+                let cut = decode(id, &record[..end]);
+                assert!(cut.is_none_or(|cut| cut.len() < 2), "{end}");
+            }
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use cassmail_mail::{AccountId, Address, Entry, MessageId, Uidl};
+use cassmail_mail::{AccountId, Address, Entry, MessageId, SurrogateSize, Uidl};
 use cassmail_store::StoreResult;
 use scylla::value::CqlTimeuuid;
 
@@ -30,6 +30,7 @@ pub(crate) type Cells = (
     Option<bool>,
     Option<String>,
     Option<String>,
+    Option<i64>,
 );
 
 /// A row of a listing.
@@ -37,6 +38,7 @@ pub(crate) type Cells = (
 pub(crate) struct Listed {
     pub(crate) place: Place,
     pub(crate) size: u64,
+    pub(crate) surrogate_size: Option<SurrogateSize>,
     pub(crate) recipient: Option<Address>,
     pub(crate) uidl: Option<Uidl>,
 }
@@ -215,7 +217,7 @@ fn decode_all(verb: Verb, bucket: MessageId, rows: Vec<Cells>) -> StoreResult<Ve
 }
 
 pub(crate) fn decode(bucket: MessageId, cells: Cells) -> Option<Listed> {
-    let (id, size, count, _, blob, shared, recipient, uidl) = cells;
+    let (id, size, count, _, blob, shared, recipient, uidl, surrogate) = cells;
     let id = id_of(id)?;
     let body = match count? {
         0 => Body::Inline,
@@ -230,6 +232,11 @@ pub(crate) fn decode(bucket: MessageId, cells: Cells) -> Option<Listed> {
         size: u64::try_from(size?).ok()?,
         recipient: recipient.map(|text| text.parse()).transpose().ok()?,
         uidl: uidl.map(|text| text.parse()).transpose().ok()?,
+        surrogate_size: surrogate
+            .map(u64::try_from)
+            .transpose()
+            .ok()?
+            .map(SurrogateSize::new),
     })
 }
 
@@ -238,6 +245,7 @@ impl From<Listed> for Entry {
         Self {
             id: listed.place.id,
             size: listed.size,
+            surrogate_size: listed.surrogate_size,
             imported_uidl: listed.uidl.map(Box::new),
         }
     }

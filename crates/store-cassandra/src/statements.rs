@@ -88,15 +88,17 @@ statements! {
     DropBucket: Write = "DELETE FROM mbox_dir USING TIMESTAMP ? WHERE uid = ? AND bucket = ?";
 
     /// A listing: paged, since a maildrop may be large.
-    ListBucket: Read = "SELECT id, size, nchunks, codec, blob, shared, rcpt, uidl FROM mbox \
+    ListBucket: Read = "SELECT id, size, nchunks, codec, blob, shared, rcpt, uidl, surrogate \
+        FROM mbox \
         WHERE uid = ? AND bucket = ?";
     /// One message, when its bucket is known or guessed.
-    ReadRow: Read = "SELECT id, size, nchunks, codec, blob, shared, rcpt, uidl FROM mbox \
+    ReadRow: Read = "SELECT id, size, nchunks, codec, blob, shared, rcpt, uidl, surrogate \
+        FROM mbox \
         WHERE uid = ? AND bucket = ? AND id = ?";
     /// The point of acceptance of a message with one owner.
     PutRow: Write = "INSERT INTO mbox \
-        (uid, bucket, id, size, nchunks, codec, blob, shared, rcpt, uidl) \
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) USING TIMESTAMP ?";
+        (uid, bucket, id, size, nchunks, codec, blob, shared, rcpt, uidl, surrogate) \
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) USING TIMESTAMP ?";
     /// One microsecond after the row was written: no replay of the row can win.
     DropRow: Write =
         "DELETE FROM mbox USING TIMESTAMP ? WHERE uid = ? AND bucket = ? AND id = ?";
@@ -164,7 +166,7 @@ statements! {
 
     /// A scrub reads the truth in the order of tokens. All columns: such a read may repair.
     WalkRows: Read = "SELECT token(uid, bucket), uid, bucket, id, size, nchunks, codec, blob, \
-        shared, rcpt, uidl FROM mbox \
+        shared, rcpt, uidl, surrogate FROM mbox \
         WHERE token(uid, bucket) > ? AND token(uid, bucket) <= ? LIMIT ?";
     /// Keys alone, so of one replica: a read in part must not repair.
     WalkInlines: Nearest = "SELECT token(uid, bucket), uid, bucket, id FROM mbox_body \
@@ -177,7 +179,8 @@ statements! {
     /// Whose a body is, without its octets, so of one replica.
     FindOwners: Nearest = "SELECT nchunks, owners FROM blob WHERE id = ? AND n = ?";
     /// The rows of a bucket whose ids are of one moment: of these a body of that moment is.
-    ReadMoment: Read = "SELECT id, size, nchunks, codec, blob, shared, rcpt, uidl FROM mbox \
+    ReadMoment: Read = "SELECT id, size, nchunks, codec, blob, shared, rcpt, uidl, surrogate \
+        FROM mbox \
         WHERE uid = ? AND bucket = ? AND id >= ? AND id <= ?";
     /// The write time tells a bucket that was listed again.
     WalkDirectories: Read = "SELECT token(uid), uid, bucket, everywhere, life, \
@@ -204,6 +207,11 @@ statements! {
     /// One cell, written whole, whenever a piece of a walk is done.
     PutScrub: Write = "INSERT INTO scrub_run (k, state) VALUES (?, ?) USING TIMESTAMP ?";
 
+    /// How far a worker has come.
+    ReadWorker: Read = "SELECT state, WRITETIME(state) FROM worker WHERE k = ?";
+    /// One cell, written whole, whenever a page of a walk is done.
+    PutWorker: Write = "INSERT INTO worker (k, state) VALUES (?, ?) USING TIMESTAMP ?";
+
     /// These repair whole tables into a data center that was away: all columns, small pages.
     HealDomains: Heal = "SELECT token(name), name, entry FROM domain \
         WHERE token(name) > ? AND token(name) <= ? LIMIT ?";
@@ -222,7 +230,7 @@ statements! {
         WHERE token(uid) > ? AND token(uid) <= ? LIMIT ?";
     /// As above.
     HealRows: Heal = "SELECT token(uid, bucket), uid, bucket, id, size, nchunks, codec, blob, \
-        shared, rcpt, uidl FROM mbox \
+        shared, rcpt, uidl, surrogate FROM mbox \
         WHERE token(uid, bucket) > ? AND token(uid, bucket) <= ? LIMIT ?";
     /// As above.
     HealBodies: Heal = "SELECT token(uid, bucket), uid, bucket, id, d, hash, rcpt FROM mbox_body \

@@ -1,7 +1,9 @@
 //! Messages on their way in: begun, written, committed, listed.
 
 use bytes::Bytes;
-use cassmail_mail::{AccountId, Delivery, Entry, MessageId, Owner, ReversePath, Uidl};
+use cassmail_mail::{
+    AccountId, Delivery, Entry, MessageId, Owner, ReversePath, SurrogateSize, Uidl,
+};
 use cassmail_store::ErrorKind;
 
 use crate::bench::{cancelled_after, kind, submit};
@@ -92,6 +94,7 @@ pub async fn an_acknowledged_message_is_listed_once<S: Subject>(bench: Bench<S>)
     let entry = Entry {
         id,
         size: octets(&hello()),
+        surrogate_size: None,
         imported_uidl: None,
     };
     assert_eq!(bench.list(alice).await, [entry]);
@@ -273,6 +276,84 @@ pub async fn a_report_is_delivered_like_any_message<S: Subject>(bench: Bench<S>)
     let stored = writer.commit(report, PATIENCE).await.unwrap();
     assert_eq!(bench.ids(alice).await, [stored.id()]);
     assert_eq!(bench.read(alice, id).await, hello());
+}
+
+/// Maildrops::list, Promise: the size of the surrogate is that of each owner, small or large, and
+/// stays.
+pub async fn the_size_of_a_surrogate_is_listed_as_it_was_committed<S: Subject>(
+    mut bench: Bench<S>,
+) {
+    let accounts = bench.accounts(3).await;
+    let line = u64::try_from("Delivered-To: Bob+x@x.example\r\n".len()).unwrap();
+    let mut expected = Vec::new();
+    for (body, surrogate) in [
+        (hello(), 0),
+        (noise(300, 1), 290),
+        (noise(300_000, 2), 299_999),
+        (noise(3_000_000, 3), 5_000_000_000),
+    ] {
+        let shares = [
+            (
+                owner_named(accounts[0], "Bob+x@x.example"),
+                surrogate + line,
+            ),
+            (owner_named(accounts[1], "b\u{f6}b@x.example"), surrogate),
+            (owner(accounts[2]), surrogate),
+        ];
+        // Alone, and all together.
+        for count in [1, 3] {
+            let id = bench.mint();
+            let owners = shares[..count].iter().map(|(owner, _)| owner.clone());
+            let delivery = Delivery {
+                surrogate_size: Some(surrogate),
+                ..delivery(id, owners.collect())
+            };
+            commit_as(&bench, id, &body, delivery).await;
+            let listed = shares[..count].iter();
+            expected.extend(listed.map(|(owner, size)| (owner.account, id, Some(*size))));
+        }
+    }
+    assert_surrogates(&bench, &expected).await;
+    bench.reopen().await;
+    assert_surrogates(&bench, &expected).await;
+}
+
+/// Maildrops::list: who is named by an address that clients cannot show needs a surrogate, whatever
+/// the body is; all others list none where there is none.
+pub async fn a_message_without_a_surrogate_lists_none<S: Subject>(bench: Bench<S>) {
+    let accounts = bench.accounts(3).await;
+    for body in [hello(), noise(300_000, 1)] {
+        let id = bench.mint();
+        let owners = vec![
+            owner_named(accounts[0], "Bob+x@x.example"),
+            owner_named(accounts[1], "b\u{f6}b@x.example"),
+            owner(accounts[2]),
+        ];
+        commit_as(&bench, id, &body, delivery(id, owners)).await;
+        let expected = [
+            (accounts[0], id, None),
+            (accounts[1], id, Some(octets(&body))),
+            (accounts[2], id, None),
+        ];
+        assert_surrogates(&bench, &expected).await;
+    }
+}
+
+async fn commit_as<S: Subject>(bench: &Bench<S>, id: MessageId, body: &Bytes, delivery: Delivery) {
+    let mut writer = bench.store().begin(id).await.unwrap();
+    writer.write(body.clone()).await.unwrap();
+    let stored = writer.commit(delivery, PATIENCE).await.unwrap();
+    assert_eq!(stored.id(), id);
+}
+
+async fn assert_surrogates<S: Subject>(
+    bench: &Bench<S>,
+    expected: &[(AccountId, MessageId, Option<u64>)],
+) {
+    for &(account, id, size) in expected {
+        let listed = entry(bench, account, id).await.surrogate_size;
+        assert_eq!(listed.map(SurrogateSize::octets), size);
+    }
 }
 
 /// Maildrops::begin, Promise: what is written is nobody's until it is committed.

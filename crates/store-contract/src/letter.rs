@@ -90,6 +90,7 @@ pub(crate) fn delivery(id: MessageId, owners: Vec<Owner>) -> Delivery {
     Delivery {
         reverse_path: ReversePath::Mailbox(address("bob@example.net")),
         received_at: id.minted_at(),
+        surrogate_size: None,
         owners,
     }
 }

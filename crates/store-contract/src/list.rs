@@ -107,6 +107,8 @@ macro_rules! contract_tests {
                 an_imported_message_keeps_its_unique_id,
                 owners_of_one_message_have_unique_ids_of_their_own,
                 a_report_is_delivered_like_any_message,
+                the_size_of_a_surrogate_is_listed_as_it_was_committed,
+                a_message_without_a_surrogate_lists_none,
                 nothing_is_visible_before_the_commit,
                 a_dropped_writer_leaves_nothing,
                 an_id_can_be_begun_again,

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use cassmail_mail::{AccountId, Delivery, MessageId, Stored};
 use cassmail_store::{
     ErrorKind, MessageWriter, Patience, Reason, StoreError, StoreResult, Work, delivered_size,
+    delivered_surrogate_size,
 };
 use tokio::sync::oneshot;
 use xxhash_rust::xxh3::{Xxh3, xxh3_128};
@@ -179,6 +180,11 @@ fn list(
         }
         let row = MaildropRow {
             size: delivered_size(head.size, owner.recipient.as_ref()),
+            surrogate_size: delivered_surrogate_size(
+                head.size,
+                head.delivery.surrogate_size,
+                owner.recipient.as_ref(),
+            ),
             recipient: owner.recipient,
             imported_uidl: owner.uidl,
         };

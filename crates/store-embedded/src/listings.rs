@@ -153,6 +153,7 @@ mod tests {
         Entry {
             id: MessageId::from_key(number.to_be_bytes()),
             size: 7,
+            surrogate_size: None,
             imported_uidl: None,
         }
     }

@@ -3,7 +3,8 @@
 //! | space | key | value |
 //! |---|---|---|
 //! | meta | a name of [`meta`] | a position, an id, a number |
-//! | maildrop | account, message | size as given out, recipient as named, imported UIDL |
+//! | maildrop | account, message | size as given out, imported UIDL, recipient as named, and behind |
+//! |          |                  | that, if there is one, the size of the surrogate |
 //! | message | message | how many owners are left, size, hash, where it is |
 //! | unproven | where the bodies of a group end | the messages that it added, and whose they are |
 //! | segment | number | how many octets of it are alive |
@@ -14,7 +15,7 @@
 //!
 //! Every key sorts as what it stands for: ids by their time, numbers by their value.
 
-use cassmail_mail::{AccountId, Address, Domain, Entry, LocalPart, MessageId, Uidl};
+use cassmail_mail::{AccountId, Address, Domain, Entry, LocalPart, MessageId, SurrogateSize, Uidl};
 
 use crate::bytes_in::{Take, octets, put_text, put_varint};
 use crate::disk::SegmentNumber;
@@ -192,6 +193,8 @@ impl MessageRow {
 pub(crate) struct MaildropRow {
     /// As it is given out: with the line that names the recipient.
     pub(crate) size: u64,
+    /// The same, of the surrogate. Rows from before there were surrogates end in front of it.
+    pub(crate) surrogate_size: Option<SurrogateSize>,
     pub(crate) recipient: Option<Address>,
     pub(crate) imported_uidl: Option<Uidl>,
 }
@@ -202,6 +205,9 @@ impl MaildropRow {
         put_varint(&mut value, self.size);
         put_text(&mut value, &optional(self.imported_uidl.as_ref()));
         put_text(&mut value, &optional(self.recipient.as_ref()));
+        if let Some(size) = self.surrogate_size {
+            put_varint(&mut value, size.octets());
+        }
         value
     }
 
@@ -211,6 +217,7 @@ impl MaildropRow {
             size: take.varint()?,
             imported_uidl: parse_optional(take.text()?)?,
             recipient: parse_optional(take.text()?)?,
+            surrogate_size: take_surrogate_size(&mut take)?,
         })
     }
 
@@ -219,12 +226,23 @@ impl MaildropRow {
         let mut take = Take(value);
         let size = take.varint()?;
         let imported_uidl: Option<Uidl> = parse_optional(take.text()?)?;
+        let _recipient = take.text()?;
         Some(Entry {
             id,
             size,
+            surrogate_size: take_surrogate_size(&mut take)?,
             imported_uidl: imported_uidl.map(Box::new),
         })
     }
+}
+
+/// `Some(None)` where the row ends, `None` for a wrong one.
+#[expect(clippy::option_option, reason = "absent and wrong are not the same")]
+fn take_surrogate_size(take: &mut Take<'_>) -> Option<Option<SurrogateSize>> {
+    if take.is_empty() {
+        return Some(None);
+    }
+    take.varint().map(SurrogateSize::new).map(Some)
 }
 
 #[cfg(test)]
@@ -250,16 +268,33 @@ mod tests {
         assert_eq!(MessageRow::decode(&message.encode()), Some(message));
         let listed = MaildropRow {
             size: 10_040,
+            surrogate_size: Some(SurrogateSize::new(9_000)),
             recipient: "\"a b\"@x.example".parse().ok(),
             imported_uidl: "old".parse().ok(),
         };
         assert_eq!(MaildropRow::decode(&listed.encode()), Some(listed));
         let plain = MaildropRow {
             size: 1,
+            surrogate_size: None,
             recipient: None,
             imported_uidl: None,
         };
         assert_eq!(MaildropRow::decode(&plain.encode()), Some(plain));
+    }
+
+    /// The form that rows had before there were surrogates.
+    #[test]
+    fn a_row_without_a_surrogate_is_as_it_always_was() {
+        let mut value = Vec::new();
+        put_varint(&mut value, 300);
+        put_text(&mut value, "old");
+        put_text(&mut value, "b@x.example");
+        let row = MaildropRow::decode(&value).unwrap();
+        assert_eq!((row.size, row.surrogate_size), (300, None));
+        assert_eq!(row.encode(), value);
+        let id = MessageId::from_key([1; 16]);
+        let entry = MaildropRow::decode_entry(id, &value).unwrap();
+        assert_eq!((entry.size, entry.surrogate_size), (300, None));
     }
 
     #[test]

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use cassmail_mail::{AccountId, Address, LocalPart, MessageId, Owner, UnixTime};
 use cassmail_store::{
     AccountState, AddressEntry, Credentials, DomainEntry, Profile, delivered_size,
+    delivered_surrogate_size,
 };
 
 use crate::OpenError;
@@ -271,6 +272,11 @@ impl<'a> Salvage<'a> {
             self.recognize(owner.account, owner.recipient.as_ref());
             let listed = MaildropRow {
                 size: delivered_size(head.size, owner.recipient.as_ref()),
+                surrogate_size: delivered_surrogate_size(
+                    head.size,
+                    head.delivery.surrogate_size,
+                    owner.recipient.as_ref(),
+                ),
                 recipient: owner.recipient,
                 imported_uidl: owner.uidl,
             };

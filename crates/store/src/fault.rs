@@ -595,6 +595,7 @@ mod tests {
         let delivery = Delivery {
             reverse_path: cassmail_mail::ReversePath::Null,
             received_at: id.minted_at(),
+            surrogate_size: None,
             owners: Vec::new(),
         };
         let patience = Patience(std::time::Duration::from_secs(1));

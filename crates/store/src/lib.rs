@@ -27,7 +27,7 @@ mod record;
 
 pub use accounts::{Accounts, NewAccount};
 pub use adoption::Adoption;
-pub use delivered::{AsDelivered, delivered_size};
+pub use delivered::{AsDelivered, delivered_size, delivered_surrogate_size};
 pub use error::{ErrorKind, Reason, StoreError, StoreResult, Work};
 pub use fault::{At, Fault, Faulty, Gate, Script, Side, Verb};
 pub use health::{Health, Store};

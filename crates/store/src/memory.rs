@@ -18,7 +18,7 @@ use cassmail_mail::{
 use crate::{
     AccountState, Accounts, AddressEntry, Adoption, AsDelivered, BodyReader, Credentials,
     DomainEntry, ErrorKind, Health, Maildrops, MessageWriter, NewAccount, Patience, Profile,
-    Reason, Store, StoreError, StoreResult, Work, delivered_size,
+    Reason, Store, StoreError, StoreResult, Work, delivered_size, delivered_surrogate_size,
 };
 
 /// A reader never gives out more at once.
@@ -63,6 +63,8 @@ struct Kept {
     /// Ordered by account, then id: a listing is a part of it.
     listed: BTreeMap<(AccountId, MessageId), Listed>,
     bodies: BTreeMap<MessageId, Bytes>,
+    /// Of bodies that have one.
+    surrogate_sizes: BTreeMap<MessageId, u64>,
     damaged: BTreeSet<MessageId>,
     /// How many octets of bodies fit, if there is a limit.
     room: Option<u64>,
@@ -394,10 +396,13 @@ impl Kept {
     fn list(&self, account: AccountId) -> Vec<Entry> {
         let of_account = self.listed.iter().filter(|((a, _), _)| *a == account);
         let entry = |(&(_, id), listed): (&(AccountId, MessageId), &Listed)| {
-            let stored = self.bodies.get(&id).map_or(0, Bytes::len);
+            let stored = size_of_body(self.bodies.get(&id).map_or(0, Bytes::len));
+            let surrogate = self.surrogate_sizes.get(&id).copied();
+            let recipient = listed.recipient.as_ref();
             Entry {
                 id,
-                size: delivered_size(size_of_body(stored), listed.recipient.as_ref()),
+                size: delivered_size(stored, recipient),
+                surrogate_size: delivered_surrogate_size(stored, surrogate, recipient),
                 imported_uidl: listed.imported_uidl.clone().map(Box::new),
             }
         };
@@ -435,6 +440,9 @@ impl Kept {
                 };
                 self.listed.insert((owner.account, id), listed);
                 self.bodies.insert(id, body.clone());
+                if let Some(size) = delivery.surrogate_size {
+                    self.surrogate_sizes.insert(id, size);
+                }
             }
         }
         Ok(())
@@ -443,6 +451,7 @@ impl Kept {
     fn drop_bodies_of_nobody(&mut self) {
         let owned: BTreeSet<_> = self.listed.keys().map(|&(_, id)| id).collect();
         self.bodies.retain(|id, _| owned.contains(id));
+        self.surrogate_sizes.retain(|id, _| owned.contains(id));
         self.damaged.retain(|id| owned.contains(id));
     }
 }
@@ -577,6 +586,7 @@ mod tests {
         let delivery = Delivery {
             reverse_path: ReversePath::Null,
             received_at: id.minted_at(),
+            surrogate_size: None,
             owners: vec![owner],
         };
         Ok(writer.commit(delivery, PATIENCE).await?.id())

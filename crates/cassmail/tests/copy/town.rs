@@ -145,6 +145,7 @@ pub(crate) async fn deliver(store: &dyn Store, id: MessageId, body: Bytes, owner
     let delivery = Delivery {
         reverse_path: ReversePath::Null,
         received_at: id.minted_at(),
+        surrogate_size: None,
         owners,
     };
     let stored = writer.commit(delivery, PATIENCE).await;

@@ -221,6 +221,7 @@ async fn fill(house: &House, letters: &[String]) {
         let delivery = Delivery {
             reverse_path: ReversePath::Null,
             received_at: id.minted_at(),
+            surrogate_size: None,
             owners: vec![owner],
         };
         let patience = Patience(std::time::Duration::from_secs(1));

@@ -159,6 +159,7 @@ impl House {
         let options = MaildropOptions {
             lock,
             sessions_per_account: 3,
+            login_delay: None,
             patience: minute,
         };
         let counter = Counter::new(

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use cassmail_mail::Secret;
 use cassmail_office::{MaildropDesk, MaildropLock};
-use cassmail_pop3::{Answer, BodyRefusal, MaildropRefusal, Question};
+use cassmail_pop3::{Answer, BodyRefusal, Contents, Form, MaildropRefusal, Question};
 use cassmail_store::MemoryStore;
 use cassmail_wire::Desk as _;
 use cassmail_wire::sasl::Claim;
@@ -114,17 +114,22 @@ async fn a_message_that_another_session_removed_is_gone_and_the_session_goes_on(
     let mut desk = desk(&house);
     assert_eq!(log_in(&mut desk).await, Answer::LogIn(Ok(())));
     session(&house, "DELE 1\r\nQUIT\r\n").await;
-    let gone = desk.answer(Question::OpenBody(first)).await;
+    let gone = desk.answer(Question::OpenBody(first, Form::AsKept)).await;
     assert_eq!(gone, Answer::Opened(Err(BodyRefusal::Gone)));
     let Answer::Maildrop(Ok(left)) = desk.answer(Question::OpenMaildrop).await else {
         panic!("the maildrop can be listed");
     };
-    assert_eq!(left.len(), 2);
+    assert_eq!(left.entries.len(), 2);
 }
 
 #[tokio::test]
 async fn the_lock_is_only_there_where_the_operator_wants_it() {
-    let empty = || Answer::Maildrop(Ok(Vec::new()));
+    let empty = || {
+        Answer::Maildrop(Ok(Contents {
+            entries: Vec::new(),
+            expire: None,
+        }))
+    };
     let in_use = || Answer::Maildrop(Err(MaildropRefusal::InUse));
     for (lock, second) in [
         (MaildropLock::Shared, empty()),

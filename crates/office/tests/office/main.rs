@@ -6,6 +6,7 @@ mod house;
 mod intake;
 mod limits;
 mod lmtp;
+mod international;
 mod login;
 mod maildrop;
 mod mixups;

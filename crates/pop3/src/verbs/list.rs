@@ -16,7 +16,7 @@ pub(super) fn proceed(state: Transaction, number: Option<MessageNumber>) -> Turn
         return Turn::reply(State::Listing(Listing::new(state, Column::Size)), reply);
     };
     let reply = match state.maildrop.find(number) {
-        Ok(found) => Reply::size(found.number, found.entry.size),
+        Ok(found) => Reply::size(found.number, found.octets),
         Err(absent) => Reply::absent(absent),
     };
     Turn::reply(State::Transaction(state), reply)

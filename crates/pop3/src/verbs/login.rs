@@ -1,12 +1,11 @@
 //! What PASS and AUTH have in common: the claim, the verdict, the maildrop.
 
-use cassmail_mail::Entry;
 use cassmail_wire::Ending;
 use cassmail_wire::sasl::Claim;
 
 use crate::maildrop::Maildrop;
 use crate::note::Note;
-use crate::question::{LoginRefusal, MaildropRefusal, Question};
+use crate::question::{Contents, LoginRefusal, MaildropRefusal, Question};
 use crate::reply::Reply;
 use crate::state::{Authorization, Claimed, Setting, State, Transaction, Turn};
 use crate::tally::Tally;
@@ -41,23 +40,26 @@ pub(super) fn proved(
 /// Takes the listing, which is fixed from now on.
 pub(super) fn opened(
     claimed: Claimed,
-    listing: Result<Vec<Entry>, MaildropRefusal>,
+    listing: Result<Contents, MaildropRefusal>,
     setting: &Setting<'_>,
     tally: &mut Tally,
 ) -> Turn {
     match listing {
-        Ok(entries) => {
+        Ok(Contents { entries, expire }) => {
             tally.user = Some(claimed.user);
             tally.listed = entries.len();
-            let maildrop = Maildrop::new(entries);
+            let maildrop = Maildrop::new(entries, setting.modes.encoding);
             let reply = Reply::logged_in(maildrop.totals());
-            Turn::reply(State::Transaction(Transaction { maildrop }), reply)
+            let next = Transaction { maildrop, expire };
+            Turn::reply(State::Transaction(next), reply)
         }
         Err(refusal) => {
             let turn = refused(&claimed, Reply::maildrop_refused(refusal), setting);
             match refusal {
                 MaildropRefusal::InUse => noting_in_use(turn),
-                MaildropRefusal::TryLater | MaildropRefusal::TooMany => turn,
+                MaildropRefusal::TryLater | MaildropRefusal::TooMany | MaildropRefusal::TooSoon => {
+                    turn
+                }
             }
         }
     }

@@ -12,6 +12,7 @@ use crate::tally::Tally;
 mod auth;
 mod capa;
 mod dele;
+mod lang;
 mod list;
 mod login;
 mod noop;
@@ -24,6 +25,7 @@ mod stls;
 mod top;
 mod uidl;
 mod user;
+mod utf8;
 
 pub(crate) use auth::respond;
 
@@ -34,6 +36,8 @@ pub(crate) enum Verb {
     Pass,
     Auth,
     Stls,
+    Utf8,
+    Lang,
     Capa,
     Stat,
     List,
@@ -75,13 +79,15 @@ const fn row(verb: Verb, word: &'static str, authorization: u8, transaction: u8)
 /// Which verb may be said where. Everything may be pipelined; what comes behind STLS in clear is
 /// thrown away. What is said elsewhere counts as misuse, as unknown verbs do.
 #[rustfmt::skip]
-const TABLE: [Row; 14] = [
+const TABLE: [Row; 16] = [
     //                         before login
     //                         |  after login
     row(Verb::User, "USER",    1, 0), // RFC 1939 7; where login is allowed
     row(Verb::Pass, "PASS",    1, 0), // RFC 1939 7; behind USER
     row(Verb::Auth, "AUTH",    1, 0), // RFC 5034 4; where login is allowed
     row(Verb::Stls, "STLS",    1, 0), // RFC 2595 4; in clear
+    row(Verb::Utf8, "UTF8",    1, 0), // RFC 6856 2.1
+    row(Verb::Lang, "LANG",    1, 1), // RFC 6856 3
     row(Verb::Capa, "CAPA",    1, 1), // RFC 2449 5
     row(Verb::Stat, "STAT",    0, 1), // RFC 1939 5
     row(Verb::List, "LIST",    0, 1), // RFC 1939 5
@@ -113,6 +119,8 @@ pub(crate) fn in_authorization(
         Command::Pass(password) => pass::proceed(state, password, setting),
         Command::Auth(request) => auth::proceed(state, request, setting),
         Command::Stls => stls::proceed(state, setting),
+        Command::Utf8 => utf8::proceed(state),
+        Command::Lang(request) => lang::proceed(State::Authorization(state), &request, setting),
         Command::Capa => capa::proceed(State::Authorization(state), SaidIn::Authorization, setting),
         Command::Quit => quit::proceed_without_login(),
         Command::Stat
@@ -137,9 +145,15 @@ pub(crate) fn in_transaction(state: Transaction, command: &Command, setting: &Se
         Command::Dele(number) => dele::proceed(state, number),
         Command::Noop => noop::proceed(state),
         Command::Rset => rset::proceed(state),
-        Command::Capa => capa::proceed(State::Transaction(state), SaidIn::Transaction, setting),
+        Command::Lang(ref request) => lang::proceed(State::Transaction(state), request, setting),
+        Command::Capa => {
+            let said_in = SaidIn::Transaction {
+                expire: state.expire,
+            };
+            capa::proceed(State::Transaction(state), said_in, setting)
+        }
         Command::Quit => quit::proceed(&state),
-        Command::User(_) | Command::Pass(_) | Command::Auth(_) | Command::Stls => {
+        Command::User(_) | Command::Pass(_) | Command::Auth(_) | Command::Stls | Command::Utf8 => {
             Turn::misuse(State::Transaction(state), Misuse::NotNow)
         }
     }
@@ -176,7 +190,7 @@ mod tests {
     use super::*;
     use crate::maildrop::Maildrop;
     use crate::options::Options;
-    use crate::state::{Channel, Outcome};
+    use crate::state::{Channel, Encoding, Modes, Outcome};
 
     fn is_refused(turn: &Turn) -> bool {
         matches!(turn.outcome, Outcome::Misuse(Misuse::NotNow))
@@ -188,6 +202,7 @@ mod tests {
         let setting = Setting {
             options: &options,
             channel: Channel::Encrypted,
+            modes: Modes::default(),
         };
         for row in &TABLE {
             let arguments: &[u8] = match row.verb {
@@ -200,7 +215,8 @@ mod tests {
             let turn = in_authorization(Authorization::default(), command(), &setting);
             assert_eq!(!is_refused(&turn), row.in_authorization, "{:?}", row.verb);
             let transaction = Transaction {
-                maildrop: Maildrop::new(Vec::new()),
+                maildrop: Maildrop::new(Vec::new(), Encoding::Ascii),
+                expire: None,
             };
             let turn = in_transaction(transaction, &command(), &setting);
             assert_eq!(!is_refused(&turn), row.in_transaction, "{:?}", row.verb);

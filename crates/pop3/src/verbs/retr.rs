@@ -23,10 +23,10 @@ pub(super) fn open(state: Transaction, number: MessageNumber, wanted: Wanted) ->
     match state.maildrop.find(number) {
         Err(absent) => Turn::reply(State::Transaction(state), Reply::absent(absent)),
         Ok(found) => {
-            let question = Question::OpenBody(found.entry.id);
+            let question = Question::OpenBody(found.entry.id, found.form);
             let errand = Errand {
                 number: found.number,
-                listed: found.entry.size,
+                listed: found.octets,
                 transaction: state,
                 wanted,
             };

@@ -37,6 +37,7 @@ type RowCells = (
     Option<bool>,
     Option<String>,
     Option<String>,
+    Option<i64>,
 );
 
 /// The key of a body with its token.
@@ -219,8 +220,8 @@ fn bucket_of(
 /// Lays rows and bodies of the same partitions side by side.
 fn side_by_side(rows: Vec<RowCells>, inlines: Vec<InlineCells>) -> Vec<Bucket> {
     let mut buckets = Buckets::new();
-    for (token, uid, bucket, id, size, count, codec, blob, shared, recipient, uidl) in rows {
-        let cells = (id, size, count, codec, blob, shared, recipient, uidl);
+    for (token, uid, bucket, id, size, count, codec, blob, shared, rcpt, uidl, surrogate) in rows {
+        let cells = (id, size, count, codec, blob, shared, rcpt, uidl, surrogate);
         if let Some(bucket) = bucket_of(&mut buckets, token, uid, bucket) {
             bucket.rows.push(cells);
         }

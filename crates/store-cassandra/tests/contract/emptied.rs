@@ -44,8 +44,8 @@ const PATIENCE: Patience = Patience(Duration::from_mins(1));
 const OCTETS: usize = 200;
 
 const DIRECTORY: &str = "SELECT bucket, everywhere, life FROM mbox_dir WHERE uid = ?";
-const BUCKET: &str = "SELECT id, size, nchunks, codec, blob, shared, rcpt, uidl FROM mbox \
-    WHERE uid = ? AND bucket = ?";
+const BUCKET: &str = "SELECT id, size, nchunks, codec, blob, shared, rcpt, uidl, surrogate \
+    FROM mbox WHERE uid = ? AND bucket = ?";
 /// Made as the table of rows is.
 const ONE_PARTITION: &str = "CREATE TABLE IF NOT EXISTS one_partition \
     (uid uuid, id timeuuid, size bigint, PRIMARY KEY (uid, id)) \
@@ -208,6 +208,7 @@ impl Writer {
         let delivery = Delivery {
             reverse_path: ReversePath::Null,
             received_at: id.minted_at(),
+            surrogate_size: None,
             owners: vec![Owner {
                 account,
                 recipient: None,

@@ -187,6 +187,7 @@ pub(crate) async fn deliver(
     let delivery = Delivery {
         reverse_path: ReversePath::Null,
         received_at: id.minted_at(),
+        surrogate_size: None,
         owners: accounts.iter().map(owner).collect(),
     };
     writer.commit(delivery, PATIENCE).await.map(drop)

@@ -254,6 +254,7 @@ impl Server {
         let delivery = Delivery {
             reverse_path: ReversePath::Null,
             received_at: id.minted_at(),
+            surrogate_size: None,
             owners: accounts.iter().map(owner).collect(),
         };
         let stored = writer.commit(delivery, PATIENCE).await.expect("a receipt");

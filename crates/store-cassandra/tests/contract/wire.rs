@@ -268,6 +268,7 @@ async fn deliver(
     let delivery = Delivery {
         reverse_path: ReversePath::Null,
         received_at: id.minted_at(),
+        surrogate_size: None,
         owners: accounts.into_iter().map(owner).collect(),
     };
     writer.commit(delivery, PATIENCE).await.map(drop)

@@ -191,6 +191,7 @@ pub(super) fn delivery(id: MessageId, owners: Vec<AccountId>) -> Delivery {
     Delivery {
         reverse_path: ReversePath::Null,
         received_at: id.minted_at(),
+        surrogate_size: None,
         owners: owners.into_iter().map(owner).collect(),
     }
 }

@@ -7,7 +7,8 @@
 //! | record | payload |
 //! |---|---|
 //! | head | length of what follows up to the body; attempt, time, size, number of chunks, hash, |
-//! |      | reverse path, owners; then, if there are no chunks, the body as one piece |
+//! |      | reverse path, owners, the surrogate's size if there is one; then, if there are no |
+//! |      | chunks, the body as one piece |
 //! | chunk | attempt, number of the chunk, then a piece of the body |
 //!
 //! Owners and times in heads are for salvage only: the index is the truth.
@@ -198,6 +199,9 @@ impl Head {
             put_text(&mut bytes, &optional(owner.recipient.as_ref()));
             put_text(&mut bytes, &optional(owner.uidl.as_ref()));
         }
+        if let Some(size) = self.delivery.surrogate_size {
+            put_varint(&mut bytes, size);
+        }
         let length = u32::try_from(bytes.len().saturating_sub(4)).unwrap_or(u32::MAX);
         for (to, from) in bytes.iter_mut().zip(length.to_be_bytes()) {
             *to = from;
@@ -215,7 +219,7 @@ impl Head {
 
     /// Reads a head's payload up to the body.
     pub(crate) fn parse(payload: &[u8]) -> Option<Self> {
-        let (_, mut take) = (Take(payload).u32()?, Take(payload.get(4..)?));
+        let mut take = Take(payload.get(4..Self::body_start(payload)?)?);
         let (attempt, received_at) = (take.varint()?, take.varint()?);
         let (size, chunks) = (take.varint()?, take.varint()?);
         let hash = u128::from_be_bytes(take.array()?);
@@ -231,6 +235,12 @@ impl Head {
                 uidl: parse_optional(take.text()?)?,
             });
         }
+        // Heads from before there were surrogates end here.
+        let surrogate_size = if take.is_empty() {
+            None
+        } else {
+            Some(take.varint()?)
+        };
         Some(Self {
             attempt,
             size,
@@ -239,6 +249,7 @@ impl Head {
             delivery: Delivery {
                 reverse_path,
                 received_at: UnixTime::from_micros(received_at),
+                surrogate_size,
                 owners,
             },
         })

@@ -186,6 +186,7 @@ pub(crate) async fn submit(
     let delivery = Delivery {
         reverse_path: ReversePath::Null,
         received_at: id.minted_at(),
+        surrogate_size: None,
         owners,
     };
     writer.commit(delivery, PATIENCE).await.map(drop)

@@ -60,6 +60,7 @@ impl Copier<'_> {
             from: entry.id,
             to: entry.id,
             uidl: entry.imported_uidl.as_deref().cloned(),
+            surrogate_size: entry.surrogate_size,
         };
         self.write_missing(&wanted, &mut known, &listed, own)
             .await?;
@@ -69,6 +70,7 @@ impl Copier<'_> {
             from: entry.id,
             to: entry.id.apart_for(account),
             uidl: Some(entry.uidl()),
+            surrogate_size: entry.surrogate_size,
         };
         self.write_missing(&wanted, &mut known, &listed, apart)
             .await?;

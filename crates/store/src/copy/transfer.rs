@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use cassmail_mail::{AccountId, Delivery, MessageId, Owner, ReversePath, Uidl};
+use cassmail_mail::{AccountId, Delivery, MessageId, Owner, ReversePath, SurrogateSize, Uidl};
 use xxhash_rust::xxh3::Xxh3;
 
 use super::{CopyError, CopyOptions};
@@ -56,6 +56,8 @@ pub(super) struct Transfer {
     pub(super) from: MessageId,
     pub(super) to: MessageId,
     pub(super) uidl: Option<Uidl>,
+    /// Of the body as its owner gets it, which is the body that comes over.
+    pub(super) surrogate_size: Option<SurrogateSize>,
 }
 
 /// The sum of a body as its owner gets it; none if it cannot be given out.
@@ -112,6 +114,7 @@ pub(super) async fn transfer(
     let delivery = Delivery {
         reverse_path: reverse_path.unwrap_or(ReversePath::Null),
         received_at: what.from.minted_at(),
+        surrogate_size: what.surrogate_size.map(SurrogateSize::octets),
         owners: vec![owner],
     };
     match writer.commit(delivery, options.patience).await {
