@@ -17,7 +17,7 @@ mod problem;
 mod readings;
 mod serve;
 
-pub use api::{Report, StoreKeeper, Upkeep, administration};
+pub use api::{Administered, Report, StoreKeeper, Upkeep, administration};
 pub use client::{Client, ClientError};
 pub use problem::Problem;
 pub use readings::{Readings, readings};

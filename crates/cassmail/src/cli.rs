@@ -62,6 +62,15 @@ pub(crate) enum Command {
     /// Other names of accounts
     #[command(subcommand)]
     Alias(Alias),
+    /// Show what the rules of retention would remove now; removes nothing
+    Retention {
+        /// Only of accounts of this domain
+        #[arg(long)]
+        domain: Option<String>,
+        /// Also accounts of which nothing is due
+        #[arg(long)]
+        all: bool,
+    },
     /// The store as a whole
     #[command(subcommand)]
     Store(Store),
@@ -163,11 +172,33 @@ pub(crate) enum Domain {
     },
     /// List the domains
     List,
+    /// Change how long the mail of a domain's accounts stays
+    Set {
+        /// The domain
+        name: String,
+        #[command(flatten)]
+        keep: Keep,
+    },
     /// Stop serving a domain that has no accounts left
     Remove {
         /// The domain
         name: String,
     },
+}
+
+/// How long mail stays that its owner does not remove.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = true)]
+pub(crate) struct Keep {
+    /// Remove mail of this many days; none: however old it is; default: as the rule above has it
+    #[arg(long = "keep-days", value_name = "DAYS")]
+    pub(crate) days: Option<String>,
+    /// Keep this many messages at most, the newest; none or default as above
+    #[arg(long = "keep-messages", value_name = "N")]
+    pub(crate) messages: Option<String>,
+    /// Keep this much mail at most, the newest, such as 2GiB; none or default as above
+    #[arg(long = "keep-size", value_name = "SIZE")]
+    pub(crate) size: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -203,6 +234,13 @@ pub(crate) enum Account {
     Enable {
         /// Which
         address: String,
+    },
+    /// Change how long an account's mail stays
+    Set {
+        /// Which
+        address: String,
+        #[command(flatten)]
+        keep: Keep,
     },
     /// Remove an account with its mail
     Remove {

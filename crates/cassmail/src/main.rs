@@ -59,6 +59,11 @@ fn run(cli: Cli) -> Outcome {
         Command::Alias(command) => place::with_client(&runtime()?, &which, async |client| {
             commands::directory::alias(client, command).await
         }),
+        Command::Retention { domain, all } => {
+            place::with_client(&runtime()?, &which, async |client| {
+                commands::retention::show(client, domain, all).await
+            })
+        }
         Command::Store(command) => commands::store::run(&runtime()?, &which, command),
         Command::Copy(what) => commands::copy::run(&runtime()?, &what),
         Command::Scrub(how) => commands::scrub::run(&runtime()?, &which, &how),

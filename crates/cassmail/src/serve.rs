@@ -6,7 +6,9 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use arc_swap::ArcSwap;
 use axum::Router;
-use cassmail_admin::{Readings, administration, bind_socket, readings, serve_socket, serve_tcp};
+use cassmail_admin::{
+    Administered, Readings, administration, bind_socket, readings, serve_socket, serve_tcp,
+};
 use cassmail_config::{Listener, Loaded, LogFormat, Role, Settings, StoreKind};
 use cassmail_net::{
     Certificates, Clock, Inherited, ListenError, ListenerSpec, Network, Server, ServerOptions,
@@ -252,6 +254,8 @@ async fn serve_store(
         &mut running,
     )?;
     let administrators = Administrators::start(settings, &office, opened, metrics)?;
+    let janitor = Arc::clone(&office.janitor);
+    let janitor = tokio::spawn(async move { janitor.run().await });
 
     if let Mode::Development { ports, folder } = mode {
         dev::introduce(*ports, folder, settings);
@@ -276,6 +280,9 @@ async fn serve_store(
             fault = until_the_end(&mut signals, &*opened.store, &mut on_hang_up).await;
         })
         .await;
+    // It can be ended anywhere: what it did not finish is done again.
+    janitor.abort();
+    let _ = janitor.await;
     administrators.stop().await;
     match fault {
         None => Ok(()),
@@ -432,7 +439,11 @@ impl Administrators {
             keeper: Arc::clone(&opened.keeper) as _,
         };
         let keeper = Arc::clone(&opened.keeper);
-        let router = administration(office.administration.clone(), keeper, figures.clone());
+        let house = Administered {
+            administration: office.administration.clone(),
+            janitor: Arc::clone(&office.janitor),
+        };
+        let router = administration(house, keeper, figures.clone());
         let socket = settings::socket(settings);
         let listener = bind_socket(&socket).map_err(Failure::unavailable)?;
         let mut tasks = vec![tokio::spawn(log_end(serve_socket(

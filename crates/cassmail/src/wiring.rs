@@ -1,5 +1,6 @@
 //! How a setting becomes an option of a crate: each conversion in one place.
 
+use std::num::NonZeroU32;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,9 +10,9 @@ use cassmail_config::{BareNewline, Listener, LocalPartCase, Role, Settings, Stor
 use cassmail_mail::{Domain, IdMinter, NodeId};
 use cassmail_net::{CertificateFiles, Clock, Network, ServerOptions, UnixSocket};
 use cassmail_office::{
-    Administration, Belief, Counter, Directory, DirectoryOptions, GuessOptions, Intake,
-    IntakeOptions, LoginOptions, Logins, MaildropLock, MaildropOptions, PasswordOptions, Passwords,
-    RateOptions,
+    Administration, Belief, Counter, Days, Directory, DirectoryOptions, GuessOptions, Intake,
+    IntakeOptions, Janitor, Limits, LoginOptions, Logins, MaildropLock, MaildropOptions,
+    PasswordOptions, Passwords, RateOptions, RetentionMode, RetentionOptions,
 };
 use cassmail_smtp::server::{Options as SmtpOptions, StartTlsOffer};
 use cassmail_store::{MemoryStore, Store};
@@ -125,6 +126,7 @@ pub(crate) struct Office {
     pub(crate) intake: Arc<Intake>,
     pub(crate) counter: Arc<Counter>,
     pub(crate) administration: Administration,
+    pub(crate) janitor: Arc<Janitor>,
 }
 
 /// Joins the office over a store.
@@ -167,7 +169,15 @@ pub(crate) fn office(
         Arc::clone(metrics),
         maildrop_options(settings),
     );
+    let janitor = Arc::new(Janitor::new(
+        Arc::clone(store),
+        Arc::clone(&clock),
+        Arc::clone(metrics),
+        retention_options(settings),
+        random()?,
+    ));
     Ok(Office {
+        janitor,
         intake: Arc::new(intake),
         counter: Arc::new(counter),
         administration: Administration::new(Arc::clone(store), directory, passwords, clock),
@@ -259,8 +269,34 @@ fn maildrop_options(settings: &Settings) -> MaildropOptions {
     MaildropOptions {
         lock,
         sessions_per_account: settings.limits.sessions_per_account as usize,
-        login_delay: None,
+        login_delay: login_delay(settings),
+        retention: retention_options(settings),
         patience: Duration::from_mins(1),
+    }
+}
+
+fn login_delay(settings: &Settings) -> Option<Duration> {
+    let delay = settings.pop3.login_delay.0;
+    (!delay.is_zero()).then_some(delay)
+}
+
+fn retention_options(settings: &Settings) -> RetentionOptions {
+    let retention = &settings.retention;
+    let days = |days| Days(NonZeroU32::new(days).unwrap_or(NonZeroU32::MIN));
+    RetentionOptions {
+        mode: match retention.mode {
+            cassmail_config::RetentionMode::Off => RetentionMode::Off,
+            cassmail_config::RetentionMode::Observe => RetentionMode::Observe,
+            cassmail_config::RetentionMode::Remove => RetentionMode::Remove,
+        },
+        shortest: days(retention.shortest_days),
+        standard: Limits {
+            age: retention.days.map(days),
+            messages: retention.messages.map(u64::from),
+            octets: retention.size.map(|size| size.0),
+        },
+        every: retention.every.0,
+        accounts_per_second: retention.accounts_per_second,
     }
 }
 
@@ -388,8 +424,16 @@ pub(crate) fn pop3_options(settings: &Settings, tls: TlsThere) -> cassmail_pop3:
         } else {
             cassmail_pop3::ClearTextLogin::Refused
         },
+        implementation: Some(&settings.pop3.implementation)
+            .filter(|name| !name.is_empty())
+            .cloned(),
+        expire: retention_options(settings).least_days(),
+        login_delay: login_delay(settings),
+        language: match settings.pop3.language {
+            cassmail_config::Language::English => cassmail_pop3::Language::English,
+            cassmail_config::Language::German => cassmail_pop3::Language::German,
+        },
         limits,
-        ..cassmail_pop3::Options::default()
     }
 }
 

@@ -32,9 +32,9 @@ pub use layer::{Loaded, Origin, load, load_path};
 pub use relations::{Advice, check};
 pub use secret::{Secret, SecretError, check_secret_file, read_secret};
 pub use settings::{
-    Admin, BareNewline, Cassandra, Codec, Directory, Embedded, Identity, Limits, Listener,
-    LocalPartCase, Log, LogFormat, Login, Pop3, Role, Settings, Shutdown, Smtp, Store, StoreKind,
-    Tls,
+    Admin, BareNewline, Cassandra, Codec, Directory, Embedded, Identity, Language, Limits,
+    Listener, LocalPartCase, Log, LogFormat, Login, Pop3, Retention, RetentionMode, Role, Settings,
+    Shutdown, Smtp, Store, StoreKind, Tls,
 };
 pub use show::{Shown, show};
 pub use value::{ByteSize, FileMode, FilePairs, Interval, Replicas};

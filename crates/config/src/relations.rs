@@ -22,6 +22,8 @@ pub fn check(loaded: &Loaded) -> Result<Vec<Advice>, Problems> {
         key_and_certificate_come_together(settings),
         further_certificates_need_a_first(settings),
         networks_are_networks(settings),
+        the_implementation_is_one_line(settings),
+        mail_stays_for_the_shortest_time(settings),
         hashes_have_the_memory_they_need(settings),
         room_is_kept_for_two_segments(settings),
         a_cluster_can_be_found(settings),
@@ -112,6 +114,24 @@ fn networks_are_networks(settings: &Settings) -> Option<Fault> {
         .find(|text| !is_network(text))?;
     let text = format!("expected networks, such as \"10.0.0.0/8\" or \"::1\", got {wrong:?}");
     Some(fault("limits.exempt", text))
+}
+
+/// RFC 2449 5: a line of CAPA has at most 512 octets, of which this is the most that is sensible.
+fn the_implementation_is_one_line(settings: &Settings) -> Option<Fault> {
+    let name = &settings.pop3.implementation;
+    let is_shown = |c: char| c.is_ascii_graphic() || c == ' ';
+    let is_one_line = name.len() <= 100 && name.chars().all(is_shown) && name.trim() == name;
+    (!is_one_line).then(|| {
+        let text = format!("expected at most 100 printable ASCII characters, got {name:?}");
+        fault("pop3.implementation", text)
+    })
+}
+
+fn mail_stays_for_the_shortest_time(settings: &Settings) -> Option<Fault> {
+    let shortest = settings.retention.shortest_days;
+    let days = settings.retention.days.filter(|days| *days < shortest)?;
+    let text = format!("expected at least retention.shortest_days, {shortest}, got {days}");
+    Some(fault("retention.days", text))
 }
 
 fn is_network(text: &str) -> bool {

@@ -129,6 +129,28 @@ choice! {
 }
 
 choice! {
+    /// A language that replies can be in.
+    Language, "\"en\" or \"de\"" {
+        /// English.
+        English = "en",
+        /// German.
+        German = "de",
+    }
+}
+
+choice! {
+    /// Whether rules of retention are kept.
+    RetentionMode, "\"off\", \"observe\" or \"remove\"" {
+        /// They are not.
+        Off = "off",
+        /// The log tells what is due.
+        Observe = "observe",
+        /// What is due is removed.
+        Remove = "remove",
+    }
+}
+
+choice! {
     /// How log lines look.
     LogFormat, "\"human\" or \"json\"" {
         /// For people.
@@ -151,6 +173,8 @@ pub struct Settings {
     pub smtp: Smtp,
     /// `[pop3]`.
     pub pop3: Pop3,
+    /// `[retention]`.
+    pub retention: Retention,
     /// `[limits]`.
     pub limits: Limits,
     /// `[login]`.
@@ -179,6 +203,7 @@ impl Settings {
         let tls = Tls::read(reader);
         let smtp = Smtp::read(reader);
         let pop3 = Pop3::read(reader);
+        let retention = Retention::read(reader);
         let limits = Limits::read(reader);
         let login = Login::read(reader);
         let directory = Directory::read(reader);
@@ -194,6 +219,7 @@ impl Settings {
             tls: tls?,
             smtp: smtp?,
             pop3: pop3?,
+            retention: retention?,
             limits: limits?,
             login: login?,
             directory: directory?,
@@ -316,6 +342,22 @@ table! {
         clear_text_login: bool,
         exclusive: bool,
         max_errors: u32 [1, 10_000],
+        login_delay: Interval [Interval::seconds(0), Interval::minutes(24 * 60)],
+        language: Language,
+        implementation: String,
+    }
+}
+
+table! {
+    /// `[retention]`.
+    Retention at "retention." {
+        mode: RetentionMode,
+        shortest_days: u32 [1, 36_500],
+        days: Option<u32>,
+        messages: Option<u32>,
+        size: Option<ByteSize>,
+        every: Interval [Interval::minutes(1), Interval::minutes(7 * 24 * 60)],
+        accounts_per_second: u32 [1, 100_000],
     }
 }
 

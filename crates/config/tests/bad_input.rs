@@ -340,6 +340,20 @@ fn each_value_that_does_not_fit_another_has_its_line() {
              got \"10.0.0.0/33\"",
         ),
         (
+            "[pop3]\nimplementation = \"two\\nlines\"\n",
+            "cassmail.toml:2: pop3.implementation: expected at most 100 printable ASCII \
+             characters, got \"two\\nlines\"",
+        ),
+        (
+            "[pop3]\nlanguage = \"fr\"\n",
+            "cassmail.toml:2: pop3.language: expected \"en\" or \"de\", got \"fr\"",
+        ),
+        (
+            "[retention]\ndays = 20\n",
+            "cassmail.toml:2: retention.days: expected at least retention.shortest_days, 30, got \
+             20",
+        ),
+        (
             "[log]\nlevel = \"info,cassmail_net=loud\"\n",
             "cassmail.toml:2: log.level: expected error, warn, info, debug or trace, got \
              \"cassmail_net=loud\"",

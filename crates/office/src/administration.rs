@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use cassmail_mail::{Address, Domain, LocalPart, Secret};
 use cassmail_store::{
-    AccountState, AddressEntry, Credentials, DomainEntry, ErrorKind, NewAccount, Profile, Store,
-    StoreError,
+    AccountState, AddressEntry, Bound, Credentials, DomainEntry, ErrorKind, NewAccount, Profile,
+    Retention, Store, StoreError,
 };
 
 use crate::clock::Clock;
@@ -38,6 +38,27 @@ pub struct AccountLine {
     pub address: Address,
     /// Whether it is in service.
     pub state: AccountState,
+    /// How long its mail stays, where it differs from its domain's.
+    pub retention: Retention,
+}
+
+/// What is to be changed of a rule; the inner ones are none for what the rule above says.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct RetentionChange {
+    /// Days after which mail is removed.
+    pub days: Option<Option<Bound>>,
+    /// Messages that may stay.
+    pub messages: Option<Option<Bound>>,
+    /// Octets that may stay.
+    pub octets: Option<Option<Bound>>,
+}
+
+impl RetentionChange {
+    fn apply(self, to: &mut Retention) {
+        to.days = self.days.unwrap_or(to.days);
+        to.messages = self.messages.unwrap_or(to.messages);
+        to.octets = self.octets.unwrap_or(to.octets);
+    }
 }
 
 /// An alias as an administrator sees it.
@@ -230,6 +251,23 @@ impl Administration {
         Ok(self.changed(put.await)?)
     }
 
+    /// Changes how long a domain's mail stays.
+    pub async fn set_retention_of(&self, name: Domain, change: RetentionChange) -> Outcome<()> {
+        let mut entry = self.served(&name).await?;
+        change.apply(&mut entry.retention);
+        Ok(self.changed(self.store.put_domain(entry).await)?)
+    }
+
+    /// Changes how long an account's mail stays.
+    pub async fn set_retention(&self, address: &Address, change: RetentionChange) -> Outcome<()> {
+        let id = self.account(address).await?;
+        let account = self.store.account(id).await?;
+        let missing = || AdministrationError::NoSuchAccount(address.clone());
+        let (mut profile, _) = account.ok_or_else(missing)?;
+        change.apply(&mut profile.retention);
+        Ok(self.changed(self.store.put_profile(id, profile).await)?)
+    }
+
     /// Behind every change, those of which nobody knows whether they happened too.
     fn changed<T>(&self, done: Result<T, StoreError>) -> Result<T, StoreError> {
         self.directory.forget_all();
@@ -258,6 +296,7 @@ impl Administration {
                 accounts.push(AccountLine {
                     address,
                     state: profile.state,
+                    retention: profile.retention,
                 });
             }
         }

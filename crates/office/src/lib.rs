@@ -24,12 +24,14 @@ mod presence;
 mod rates;
 mod recall;
 mod recent;
+mod retention;
 mod submission;
 mod surrogate;
+mod terms;
 mod trace;
 
 pub use administration::{
-    AccountLine, Administration, AdministrationError, AliasLine, NewPassword,
+    AccountLine, Administration, AdministrationError, AliasLine, NewPassword, RetentionChange,
 };
 pub use clock::Clock;
 pub use directory::{Directory, DirectoryOptions, LocalPartCase, Resolution};
@@ -41,4 +43,7 @@ pub use maildrop::{Counter, MaildropDesk, MaildropLock, MaildropOptions};
 pub use password::{PasswordError, PasswordOptions, Passwords, is_password_hash};
 pub use rates::RateOptions;
 pub use recall::Belief;
+pub use retention::{
+    Days, Due, Janitor, Limits, Passed, Retaining, RetentionMode, RetentionOptions,
+};
 pub use submission::Completion;

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use cassmail_mail::{AccountId, Address, Domain};
-use cassmail_store::{AccountState, Credentials, Profile, Store, StoreError};
+use cassmail_store::{AccountState, Credentials, Profile, Retention, Store, StoreError};
 use cassmail_telemetry::Limit;
 use cassmail_wire::Source;
 use cassmail_wire::sasl::Claim;
@@ -33,6 +33,8 @@ pub struct LoggedIn {
     pub id: AccountId,
     /// Its address.
     pub address: Address,
+    /// How long its mail stays, where it differs from its domain's.
+    pub retention: Retention,
 }
 
 /// An account as it is stored.
@@ -137,6 +139,7 @@ impl Logins {
             Some((id, profile, _)) => Ok(LoggedIn {
                 id,
                 address: profile.address,
+                retention: profile.retention,
             }),
         }
     }

@@ -6,6 +6,7 @@
 //! Only QUIT removes: [`Question::Remove`] is asked by the session when QUIT was said and never
 //! otherwise, and the +OK is made from the store's receipt.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,7 +25,9 @@ use crate::clock::Clock;
 use crate::login::{LoggedIn, LoginFailure, Logins};
 use crate::pause::Pauses;
 use crate::presence::{Presence, Present};
+use crate::retention::RetentionOptions;
 use crate::surrogate::AsSurrogate;
+use crate::terms::Terms;
 
 /// How mail is given out.
 #[derive(Debug, Clone)]
@@ -35,6 +38,8 @@ pub struct MaildropOptions {
     pub sessions_per_account: usize,
     /// How long an account pauses between two logins on this node.
     pub login_delay: Option<Duration>,
+    /// How long mail stays.
+    pub retention: RetentionOptions,
     /// How long a client waits for the answer to QUIT.
     pub patience: Duration,
 }
@@ -56,6 +61,7 @@ pub struct Counter {
     metrics: Arc<Metrics>,
     presence: Arc<Presence>,
     pauses: Option<Pauses>,
+    terms: Terms,
     options: MaildropOptions,
 }
 
@@ -75,6 +81,7 @@ impl Counter {
             metrics,
             presence: Arc::default(),
             pauses: options.login_delay.map(Pauses::new),
+            terms: Terms::new(options.retention.clone()),
             options,
         }
     }
@@ -198,6 +205,7 @@ impl MaildropDesk {
             return Err(MaildropRefusal::TooSoon);
         }
         let present = self.enter(account)?;
+        let expire = self.expire().await?;
         let listed = self.counter.store.list(account).await;
         let entries = listed.map_err(|error| {
             self.log_fault(&error);
@@ -208,9 +216,17 @@ impl MaildropDesk {
         if let Some(pauses) = pauses {
             pauses.begin(account, now);
         }
-        Ok(Contents {
-            entries,
-            expire: None,
+        Ok(Contents { entries, expire })
+    }
+
+    async fn expire(&mut self) -> Result<Option<NonZeroU32>, MaildropRefusal> {
+        let counter = &self.counter;
+        let user = self.user.as_ref().ok_or(MaildropRefusal::TryLater)?;
+        let terms = &counter.terms;
+        let days = terms.days_of(&counter.store, &*counter.clock, user).await;
+        days.map_err(|error| {
+            self.log_fault(&error);
+            MaildropRefusal::TryLater
         })
     }
 

@@ -65,7 +65,7 @@ mod tests {
 
     #[test]
     fn an_account_pauses_for_as_long_as_was_said() {
-        let pauses = Pauses::new(Duration::from_secs(60));
+        let pauses = Pauses::new(Duration::from_mins(1));
         assert!(!pauses.is_pausing(account(1), seconds(0)));
         pauses.begin(account(1), seconds(0));
         assert!(pauses.is_pausing(account(1), seconds(59)));
@@ -75,7 +75,7 @@ mod tests {
 
     #[test]
     fn what_is_remembered_is_bounded() {
-        let pauses = Pauses::new(Duration::from_secs(60));
+        let pauses = Pauses::new(Duration::from_mins(1));
         for generation in 0..(MOST as u64 + 10) {
             pauses.begin(account(generation), seconds(0));
         }

@@ -132,22 +132,6 @@ impl Command {
 }
 
 impl Misuse {
-    /// All of them.
-    #[cfg(test)]
-    pub(crate) const ALL: [Self; 11] = [
-        Self::TooLong,
-        Self::ControlCharacter,
-        Self::UnknownVerb,
-        Self::ArgumentMissing,
-        Self::ArgumentTooMany,
-        Self::NotANumber,
-        Self::NotUtf8,
-        Self::NotALanguage,
-        Self::NotNow,
-        Self::UserMissing,
-        Self::BadResponse,
-    ];
-
     /// One word for logs and for the label of a metric.
     pub fn reason(self) -> &'static str {
         match self {

@@ -155,9 +155,7 @@ impl Reply {
         match refusal {
             LoginRefusal::Wrong => Self::coded(ResponseCode::Auth, Text::LoginFailed),
             LoginRefusal::TryLater => Self::try_later(),
-            LoginRefusal::TooMany => {
-                Self::coded(ResponseCode::SysTemp, Text::TooManyLogins)
-            }
+            LoginRefusal::TooMany => Self::coded(ResponseCode::SysTemp, Text::TooManyLogins),
             LoginRefusal::InUse => Self::in_use(),
         }
     }
@@ -165,9 +163,7 @@ impl Reply {
     pub(crate) fn maildrop_refused(refusal: MaildropRefusal) -> Self {
         match refusal {
             MaildropRefusal::TryLater => Self::try_later(),
-            MaildropRefusal::TooMany => {
-                Self::coded(ResponseCode::SysTemp, Text::TooManySessions)
-            }
+            MaildropRefusal::TooMany => Self::coded(ResponseCode::SysTemp, Text::TooManySessions),
             MaildropRefusal::InUse => Self::in_use(),
             MaildropRefusal::TooSoon => Self::coded(ResponseCode::LoginDelay, Text::LoginTooSoon),
         }

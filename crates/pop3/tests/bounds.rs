@@ -180,6 +180,19 @@ fn a_thousand_pipelined_retrievals_cost_a_buffer() {
     assert_eq!(tally.bytes, 1000 * body.len() as u64);
 }
 
+/// RFC 2449 6.6: each has its reply, in order, and is done once.
+#[test]
+fn a_thousand_pipelined_marks_are_answered() {
+    let mut connection = logged_in(1000, b"x");
+    let each = |line: fn(u32) -> String| (1..=1000).map(line).collect::<Vec<_>>().concat();
+    let commands = each(|n| format!("DELE {n}\r\n"));
+    connection.say(commands.as_bytes());
+    let expected = each(|n| format!("+OK message {n} marked\r\n"));
+    assert_eq!(connection.said(), expected);
+    assert_eq!(connection.say(b"QUIT\r\n"), Rest::Closed(Ending::Quit));
+    assert_eq!(connection.removals, 1);
+}
+
 #[test]
 fn a_thousand_pipelined_listings_cost_a_buffer() {
     let mut connection = logged_in(1000, b"x");

@@ -89,6 +89,7 @@ fn listing_row(octets: &[u8]) -> Option<Described> {
         Some(shared & 1 == 1),
         some(recipient),
         some(uidl),
+        (shared & 4 == 4).then(|| i64::from_be_bytes(*size)),
     );
     let listed = listing::decode(MessageId::from_key([0; 16]), cells)?;
     let text = format!("{listed:?}");

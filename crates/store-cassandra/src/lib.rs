@@ -68,6 +68,7 @@ mod tls;
 mod together;
 mod turns;
 mod waiting;
+mod workers;
 
 /// The event of lines about what was found or mended.
 const MAINTAINED: &str = "store.maintained";

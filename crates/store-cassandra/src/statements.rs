@@ -291,6 +291,7 @@ impl Cql {
             // Other data centers sweep from the mark to the last beat.
             Self::PutMark => (Self::ReadMark, &[0]),
             Self::PutBeat => (Self::ReadNodes, &[0]),
+            Self::PutWorker => (Self::ReadWorker, &[0]),
             _ => return None,
         };
         Some(Healing { read, key })
@@ -429,7 +430,7 @@ mod tests {
             assert_eq!(key, bound(read.text()), "{cql:?}");
             healed += 1;
         }
-        assert_eq!(healed, 21);
+        assert_eq!(healed, 22);
     }
 
     #[test]

@@ -1,7 +1,9 @@
 //! Accounts and their lives.
 
 use cassmail_mail::AccountId;
-use cassmail_store::{AccountState, AddressEntry, Credentials, ErrorKind, Profile};
+use cassmail_store::{
+    AccountState, AddressEntry, Bound, Credentials, ErrorKind, Profile, Retention,
+};
 
 use crate::addresses::{put_alias, resolve};
 use crate::bench::{cancelled_after, credentials, kind, new_account, submit, together};
@@ -17,6 +19,7 @@ pub async fn a_new_account_is_enabled_and_empty<S: Subject>(bench: Bench<S>) {
         address: new.address,
         state: AccountState::Enabled,
         created_at: new.created_at,
+        retention: Retention::default(),
     };
     assert_eq!(profile, expected);
     assert_eq!(found, new.credentials);
@@ -210,6 +213,7 @@ pub async fn a_changed_state_counts_at_once<S: Subject>(bench: Bench<S>) {
     let (mut profile, _) = store.account(alice).await.unwrap().unwrap();
     for state in [AccountState::Disabled, AccountState::Enabled] {
         profile.state = state;
+        profile.retention.days = Some(Bound::from(7));
         store.put_profile(alice, profile.clone()).await.unwrap();
         let (found, _) = store.account(alice).await.unwrap().unwrap();
         assert_eq!(found, profile);

@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 
 use cassmail_mail::{AccountId, Address};
-use cassmail_store::{AccountState, AddressEntry, Adoption, DomainEntry, ErrorKind, Profile};
+use cassmail_store::{
+    AccountState, AddressEntry, Adoption, DomainEntry, ErrorKind, Profile, Retention,
+};
 
 use crate::addresses::{domain, put_alias, resolve};
 use crate::bench::{cancelled_after, credentials, kind, new_account, submit, together};
@@ -261,6 +263,7 @@ fn alices_profile(state: AccountState) -> Profile {
         address: new.address,
         state,
         created_at: new.created_at,
+        retention: Retention::default(),
     }
 }
 

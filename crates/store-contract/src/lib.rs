@@ -43,6 +43,7 @@ pub mod removal;
 pub mod retry;
 pub mod room;
 mod subject;
+pub mod workers;
 
 pub use bench::{Bench, run};
 pub use subject::Subject;

@@ -35,6 +35,13 @@ macro_rules! contract_tests {
                 removing_an_alias_at_an_account_is_missing,
                 many_aliases_put_at_once_are_all_there,
             ]);
+            $crate::tests_of!($subject, workers: [
+                a_worker_that_noted_nothing_has_no_note,
+                the_last_note_of_each_worker_is_seen,
+                a_note_can_be_put_again,
+                a_note_survives_a_crash,
+                of_notes_at_once_one_stays,
+            ]);
             $crate::tests_of!($subject, adoption: [
                 pages_of_records_join_and_have_every_address_once,
                 records_of_removed_addresses_and_domains_are_listed,
@@ -266,6 +273,8 @@ mod tests {
             include_str!("room.rs"),
             include_str!("crowd.rs"),
             include_str!("model.rs"),
+            include_str!("adoption.rs"),
+            include_str!("workers.rs"),
         ] {
             let tests = source.lines().filter_map(|line| {
                 let name = line.strip_prefix("pub ")?.trim_start_matches("async ");

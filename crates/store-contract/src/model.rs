@@ -9,7 +9,7 @@ use bytes::Bytes;
 use cassmail_mail::{AccountId, Address, Domain, Entry, MessageId, Owner};
 use cassmail_store::{
     AccountState, Accounts, AddressEntry, Credentials, DomainEntry, ErrorKind, Maildrops,
-    MemoryStore, NewAccount, Profile, Store,
+    MemoryStore, NewAccount, Profile, Retention, Store,
 };
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -308,6 +308,7 @@ impl<S: Subject> History<S> {
                     address: address(&name(who)),
                     state,
                     created_at: new_account(&name(who), "").created_at,
+                    retention: Retention::default(),
                 };
                 Verb::PutProfile(id, profile)
             }

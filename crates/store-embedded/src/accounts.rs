@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use cassmail_mail::{AccountId, Address, Domain, LocalPart};
 use cassmail_store::{
     AccountState, Accounts, AddressEntry, Adoption, Credentials, DomainEntry, NewAccount, Profile,
-    RecordError, StoreResult, Work,
+    RecordError, Retention, StoreResult, Work,
 };
 
 use crate::Embedded;
@@ -249,6 +249,7 @@ fn create_account(group: &mut Group<'_>, new: NewAccount) -> Result<AccountId, R
         address: new.address,
         state: AccountState::Enabled,
         created_at: new.created_at,
+        retention: Retention::default(),
     };
     let key = account_key(Space::Profile, id);
     group.draft.put(key, profile.encode());

@@ -43,6 +43,7 @@ mod reading;
 mod rows;
 mod salvage;
 mod segment;
+mod workers;
 mod writer;
 
 pub use backup::Copied;

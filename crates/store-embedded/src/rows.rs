@@ -2,9 +2,9 @@
 //!
 //! | space | key | value |
 //! |---|---|---|
-//! | meta | a name of [`meta`] | a position, an id, a number |
-//! | maildrop | account, message | size as given out, imported UIDL, recipient as named, and behind |
-//! |          |                  | that, if there is one, the size of the surrogate |
+//! | meta | a name of [`meta`] | a position, an id, a number; behind `note.`: a worker's note |
+//! | maildrop | account, message | size as given out, imported UIDL, recipient as named; then, if |
+//! |          |                  | there is one, the size of the surrogate |
 //! | message | message | how many owners are left, size, hash, where it is |
 //! | unproven | where the bodies of a group end | the messages that it added, and whose they are |
 //! | segment | number | how many octets of it are alive |
@@ -30,10 +30,16 @@ pub(crate) mod meta {
     pub(crate) const STORE: &[u8] = b"store";
     /// How often the store was opened.
     pub(crate) const OPENED: &[u8] = b"opened";
+    /// In front of the name of a worker: what it noted.
+    pub(crate) const NOTE: &[u8] = b"note.";
 }
 
 pub(crate) fn meta_key(name: &[u8]) -> Key {
     (Space::Meta, name.to_vec())
+}
+
+pub(crate) fn note_key(worker: &str) -> Key {
+    meta_key(&[meta::NOTE, worker.as_bytes()].concat())
 }
 
 pub(crate) fn maildrop_key(account: AccountId, id: MessageId) -> Key {

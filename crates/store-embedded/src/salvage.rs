@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use cassmail_mail::{AccountId, Address, LocalPart, MessageId, Owner, UnixTime};
 use cassmail_store::{
-    AccountState, AddressEntry, Credentials, DomainEntry, Profile, delivered_size,
+    AccountState, AddressEntry, Credentials, DomainEntry, Profile, Retention, delivered_size,
     delivered_surrogate_size,
 };
 
@@ -369,6 +369,7 @@ impl<'a> Salvage<'a> {
             address,
             state: AccountState::Enabled,
             created_at: UnixTime::from_micros(0),
+            retention: Retention::default(),
         };
         self.put(account_key(Space::Profile, id), profile.encode());
     }

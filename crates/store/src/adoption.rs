@@ -95,7 +95,7 @@ impl Adoption {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::AccountState;
+    use crate::{AccountState, Retention};
     use cassmail_mail::UnixTime;
 
     fn address() -> Address {
@@ -109,6 +109,7 @@ mod tests {
                 address: address(),
                 state: AccountState::Enabled,
                 created_at: UnixTime::from_micros(0),
+                retention: Retention::default(),
             },
             credentials: Credentials {
                 password_hash: "$argon2id$".into(),

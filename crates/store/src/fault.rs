@@ -14,6 +14,7 @@ use tokio::sync::{Semaphore, watch};
 use crate::{
     Accounts, AddressEntry, Adoption, BodyReader, Credentials, DomainEntry, ErrorKind, Health,
     Maildrops, MessageWriter, NewAccount, Patience, Profile, Reason, Store, StoreError, Work,
+    Workers,
 };
 
 /// A store around another one that follows a [`Script`].
@@ -104,6 +105,8 @@ pub enum Verb {
     RemoveAlias,
     Records,
     Adopt,
+    Note,
+    PutNote,
     Begin,
     Write,
     Commit,
@@ -251,6 +254,8 @@ impl Verb {
             Self::RemoveAlias => "remove the alias",
             Self::Records => "list the address records",
             Self::Adopt => "adopt the address",
+            Self::Note => "read a note",
+            Self::PutNote => "put a note",
             Self::Begin => "begin a message",
             Self::Write => "write a piece",
             Self::Commit => "commit the message",
@@ -340,6 +345,16 @@ impl Faulty {
 
     fn run<'a, T: Send + 'a>(&'a self, verb: Verb, work: Work<'a, T>) -> Work<'a, T> {
         Box::pin(self.script.run(verb, work))
+    }
+}
+
+impl Workers for Faulty {
+    fn note(&self, worker: String) -> Work<'_, Option<Vec<u8>>> {
+        self.run(Verb::Note, self.inner.note(worker))
+    }
+
+    fn put_note(&self, worker: String, note: Vec<u8>) -> Work<'_, ()> {
+        self.run(Verb::PutNote, self.inner.put_note(worker, note))
     }
 }
 

@@ -24,6 +24,8 @@ mod health;
 mod maildrops;
 mod memory;
 mod record;
+mod retention;
+mod workers;
 
 pub use accounts::{Accounts, NewAccount};
 pub use adoption::Adoption;
@@ -34,3 +36,5 @@ pub use health::{Health, Store};
 pub use maildrops::{BodyReader, Maildrops, MessageWriter, Patience};
 pub use memory::MemoryStore;
 pub use record::{AccountState, AddressEntry, Credentials, DomainEntry, Profile, RecordError};
+pub use retention::{Bound, Retention};
+pub use workers::Workers;

@@ -23,9 +23,9 @@ pub trait Maildrops: Send + Sync {
     /// Lists the messages of an account, in the order of their ids.
     ///
     /// *Promise*: every message whose commit was acknowledged before the call and whose removal was
-    /// not begun is listed, once, with the size that [`Maildrops::open`] gives out, and with that of
-    /// its surrogate if it was committed with one; an account that does not exist has no messages.
-    /// *Errors*: never a partial list. *Cancel*: harmless.
+    /// not begun is listed, once, with the size that [`Maildrops::open`] gives out, and with that
+    /// of its surrogate if it was committed with one; an account that does not exist has no
+    /// messages. *Errors*: never a partial list. *Cancel*: harmless.
     fn list(&self, account: AccountId) -> Work<'_, Vec<Entry>>;
 
     /// Opens the body of a listed message, as its owner gets it: with the `Delivered-To` line.

@@ -18,7 +18,8 @@ use cassmail_mail::{
 use crate::{
     AccountState, Accounts, AddressEntry, Adoption, AsDelivered, BodyReader, Credentials,
     DomainEntry, ErrorKind, Health, Maildrops, MessageWriter, NewAccount, Patience, Profile,
-    Reason, Store, StoreError, StoreResult, Work, delivered_size, delivered_surrogate_size,
+    Reason, Retention, Store, StoreError, StoreResult, Work, Workers, delivered_size,
+    delivered_surrogate_size,
 };
 
 /// A reader never gives out more at once.
@@ -66,6 +67,7 @@ struct Kept {
     /// Of bodies that have one.
     surrogate_sizes: BTreeMap<MessageId, u64>,
     damaged: BTreeSet<MessageId>,
+    notes: BTreeMap<String, Vec<u8>>,
     /// How many octets of bodies fit, if there is a limit.
     room: Option<u64>,
 }
@@ -302,6 +304,7 @@ impl Kept {
             address: new.address,
             state: AccountState::Enabled,
             created_at: new.created_at,
+            retention: Retention::default(),
         };
         self.accounts.insert(id, (profile, new.credentials));
         Ok(id)
@@ -453,6 +456,21 @@ impl Kept {
         self.bodies.retain(|id, _| owned.contains(id));
         self.surrogate_sizes.retain(|id, _| owned.contains(id));
         self.damaged.retain(|id| owned.contains(id));
+    }
+}
+
+impl Workers for MemoryStore {
+    fn note(&self, worker: String) -> Work<'_, Option<Vec<u8>>> {
+        self.verb("read a note", move |kept| {
+            Ok(kept.notes.get(&worker).cloned())
+        })
+    }
+
+    fn put_note(&self, worker: String, note: Vec<u8>) -> Work<'_, ()> {
+        self.verb("put a note", move |kept| {
+            kept.notes.insert(worker, note);
+            Ok(())
+        })
     }
 }
 

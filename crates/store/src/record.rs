@@ -7,6 +7,8 @@
 use cassmail_mail::{AccountId, Address, Domain, UnixTime};
 use serde::{Deserialize, Serialize};
 
+use crate::retention::Retention;
+
 /// A domain that is served here.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DomainEntry {
@@ -16,6 +18,8 @@ pub struct DomainEntry {
     pub postmaster: Option<Address>,
     /// Who gets mail for addresses that do not exist; without it they are refused.
     pub catch_all: Option<Address>,
+    /// How long its mail stays, where it differs from the configuration.
+    pub retention: Retention,
 }
 
 /// What an address is.
@@ -61,6 +65,8 @@ pub struct Profile {
     pub state: AccountState,
     /// When it was made.
     pub created_at: UnixTime,
+    /// How long its mail stays, where it differs from its domain's.
+    pub retention: Retention,
 }
 
 /// How an account's owner logs in. Does not print.
@@ -116,7 +122,7 @@ impl std::fmt::Debug for Credentials {
 
 /// The shapes on disk, apart from the types of the interface, so that either can change alone.
 mod form {
-    use super::{AccountState, Deserialize, Serialize};
+    use super::{AccountState, Deserialize, Retention, Serialize};
 
     #[derive(Serialize, Deserialize)]
     pub(super) struct Domain {
@@ -125,6 +131,8 @@ mod form {
         pub(super) postmaster: Option<String>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub(super) catch_all: Option<String>,
+        #[serde(default, skip_serializing_if = "Retention::is_as_above")]
+        pub(super) retention: Retention,
     }
 
     #[derive(Serialize, Deserialize)]
@@ -148,6 +156,8 @@ mod form {
         pub(super) address: String,
         pub(super) state: AccountState,
         pub(super) created_at: u64,
+        #[serde(default, skip_serializing_if = "Retention::is_as_above")]
+        pub(super) retention: Retention,
     }
 }
 
@@ -158,6 +168,7 @@ impl DomainEntry {
             name,
             postmaster: None,
             catch_all: None,
+            retention: Retention::default(),
         }
     }
 
@@ -167,6 +178,7 @@ impl DomainEntry {
             name: self.name.to_string(),
             postmaster: self.postmaster.as_ref().map(ToString::to_string),
             catch_all: self.catch_all.as_ref().map(ToString::to_string),
+            retention: self.retention,
         })
     }
 
@@ -178,6 +190,7 @@ impl DomainEntry {
             name: parse("a domain", &form.name)?,
             postmaster: optional(form.postmaster)?,
             catch_all: optional(form.catch_all)?,
+            retention: form.retention,
         })
     }
 }
@@ -232,6 +245,7 @@ impl Profile {
             address: self.address.to_string(),
             state: self.state,
             created_at: self.created_at.as_micros(),
+            retention: self.retention,
         })
     }
 
@@ -242,6 +256,7 @@ impl Profile {
             address: parse("an account", &form.address)?,
             state: form.state,
             created_at: UnixTime::from_micros(form.created_at),
+            retention: form.retention,
         })
     }
 }
@@ -284,6 +299,7 @@ where
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Bound;
 
     fn address(text: &str) -> Address {
         text.parse().unwrap()
@@ -291,7 +307,13 @@ mod tests {
 
     #[test]
     fn records_come_back_as_they_were() {
+        let retention = Retention {
+            days: Some(Bound::from(30)),
+            messages: Some(Bound::None),
+            octets: None,
+        };
         let domain = DomainEntry {
+            retention,
             postmaster: Some(address("alice@example.org")),
             ..DomainEntry::new("example.org".parse().unwrap())
         };
@@ -311,8 +333,21 @@ mod tests {
             address: address("alice@example.org"),
             state: AccountState::Disabled,
             created_at: UnixTime::from_micros(5),
+            retention,
         };
         assert_eq!(Profile::decode(&profile.encode()).unwrap(), profile);
+    }
+
+    #[test]
+    fn records_without_a_retention_are_as_they_always_were() {
+        let record = br#"{"name":"example.org"}"#;
+        let domain = DomainEntry::decode(record).unwrap();
+        assert!(domain.retention.is_as_above());
+        assert_eq!(domain.encode(), record);
+        let record = br#"{"address":"a@example.org","state":"enabled","created_at":5}"#;
+        let profile = Profile::decode(record).unwrap();
+        assert!(profile.retention.is_as_above());
+        assert_eq!(profile.encode(), record);
     }
 
     #[test]

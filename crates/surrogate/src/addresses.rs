@@ -198,7 +198,7 @@ mod tests {
         while let Some((before, behind)) = rest.split_once("=?UTF-8?B?") {
             let (word, behind) = behind.split_once("?=").unwrap();
             let text = String::from_utf8(STANDARD.decode(word).unwrap()).unwrap();
-            shown += &format!("{before}{{{text}}}");
+            shown.extend([before, "{", &text, "}"]);
             rest = behind;
         }
         (shown + rest)

@@ -16,13 +16,13 @@ pub(crate) enum Rewritten {
 /// How a field can be shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
-    /// Mailboxes, and groups of them.
+    /// Mailboxes, and groups of them (RFC 6858 2.1).
     Addresses,
-    /// A value with parameters.
+    /// A value with parameters (RFC 6858 2.2).
     Parameters,
-    /// A free text.
+    /// A free text (RFC 6858 2.3).
     Text,
-    /// In no other way.
+    /// In no way (RFC 6858 2.4).
     Other,
 }
 

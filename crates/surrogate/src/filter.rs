@@ -19,7 +19,8 @@ const DEEPEST: usize = 100;
 ///
 /// let mut surrogate = Surrogate::default();
 /// let mut output = Vec::new();
-/// surrogate.take("Subject: f\u{fc}nf\r\nX-Note: \u{fc}\r\n\r\nf\u{fc}nf\r\n".as_bytes(), &mut output);
+/// let message = "Subject: f\u{fc}nf\r\nX-Note: \u{fc}\r\n\r\nf\u{fc}nf\r\n";
+/// surrogate.take(message.as_bytes(), &mut output);
 /// surrogate.finish(&mut output);
 /// assert!(surrogate.has_changed());
 /// assert_eq!(output, "Subject: =?UTF-8?B?ZsO8bmY=?=\r\n\r\nf\u{fc}nf\r\n".as_bytes());

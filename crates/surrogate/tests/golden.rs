@@ -28,6 +28,8 @@ fn of(message: &str) -> String {
     String::from_utf8(whole.0).unwrap()
 }
 
+/// RFC 6858 2.1 (From, To), RFC 6858 2.2 (Content-Type), RFC 6858 2.3 (Subject), RFC 6858 2.4
+/// (trace fields).
 #[test]
 fn a_message_of_the_world() {
     let message = "Return-Path: <jos\u{e9}@x.example>\r\n\

@@ -104,6 +104,12 @@ catalogue! {
         "Messages that were given out whole.", "Is mail fetched?";
     pop3_removed_total: By<Outcome, Counter> = "cassmail_pop3_removed_total",
         "Messages that QUIT asked to remove, and whether it is certain.", "Do boxes empty?";
+    retention_removed_total: By<Outcome, Counter> = "cassmail_retention_removed_total",
+        "Messages that a rule of retention asked to remove, and whether it is certain.",
+        "Is old mail removed?";
+    retention_last_pass_seconds: Gauge = "cassmail_retention_last_pass_seconds",
+        "When this process last ended a pass of retention, in seconds since 1970.",
+        "Does retention come round?";
     store_faults_total: By<StoreFault, Counter> = "cassmail_store_faults_total",
         "Verbs of the store that failed.", "What ails the store?";
     store_indeterminate_total: By<StoreOperation, Counter> = "cassmail_store_indeterminate_total",
@@ -246,6 +252,18 @@ impl Metrics {
     pub fn pop3_removed(&self, outcome: Outcome, count: usize) {
         let count = u64::try_from(count).unwrap_or(u64::MAX);
         self.pop3_removed_total.of(outcome).inc_by(count);
+    }
+
+    /// A rule of retention asked to remove so many.
+    pub fn retention_removed(&self, outcome: Outcome, count: usize) {
+        let count = u64::try_from(count).unwrap_or(u64::MAX);
+        self.retention_removed_total.of(outcome).inc_by(count);
+    }
+
+    /// A pass of retention ended, in seconds since 1970.
+    pub fn retention_passed(&self, at: u64) {
+        let at = i64::try_from(at).unwrap_or(i64::MAX);
+        self.retention_last_pass_seconds.set(at);
     }
 
     /// A verb of the store failed.

@@ -41,6 +41,12 @@ events! {
     SMTP_REFUSED = "smtp.refused";
     /// One line per POP3 session, at its end.
     POP3_SESSION_CLOSED = "pop3.session.closed";
+    /// Mail of an account is due by its rule of retention; it is removed, or only looked at.
+    RETENTION_DUE = "retention.due";
+    /// A pass of retention over all accounts has ended.
+    RETENTION_PASSED = "retention.passed";
+    /// Retention could not do its work; it tries again.
+    RETENTION_FAILED = "retention.failed";
     /// One line per refusal of POP3.
     POP3_REFUSED = "pop3.refused";
     /// Somebody could not log in; the reason is for the operator alone.

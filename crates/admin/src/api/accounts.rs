@@ -13,7 +13,7 @@ use futures_util::StreamExt as _;
 use serde::{Deserialize, Serialize};
 
 use super::request::{Asked, Body, Named};
-use super::{Answer, Api, field, page_size};
+use super::{Answer, Api, field, page_size, retention};
 use crate::problem::Problem;
 
 pub(super) fn routes() -> Router<Api> {
@@ -38,6 +38,8 @@ pub(super) struct Page {
 struct Shown {
     address: String,
     state: AccountState,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retention: Option<retention::Shown>,
 }
 
 impl From<AccountLine> for Shown {
@@ -45,6 +47,7 @@ impl From<AccountLine> for Shown {
         Self {
             address: line.address.to_string(),
             state: line.state,
+            retention: retention::Shown::of(line.retention),
         }
     }
 }

@@ -8,7 +8,7 @@ use cassmail_store::DomainEntry;
 use serde::{Deserialize, Serialize};
 
 use super::request::{Body, Named};
-use super::{Answer, Api, field};
+use super::{Answer, Api, field, retention};
 
 pub(super) fn routes() -> Router<Api> {
     Router::new()
@@ -22,6 +22,8 @@ struct Shown {
     name: String,
     postmaster: Option<String>,
     catch_all: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retention: Option<retention::Shown>,
 }
 
 impl From<DomainEntry> for Shown {
@@ -30,6 +32,7 @@ impl From<DomainEntry> for Shown {
             name: entry.name.to_string(),
             postmaster: entry.postmaster.map(|address| address.to_string()),
             catch_all: entry.catch_all.map(|address| address.to_string()),
+            retention: retention::Shown::of(entry.retention),
         }
     }
 }

@@ -4,6 +4,7 @@ mod accounts;
 mod aliases;
 mod domains;
 mod request;
+mod retention;
 mod store;
 
 use std::str::FromStr;
@@ -12,7 +13,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{Method, StatusCode, Uri};
-use cassmail_office::Administration;
+use cassmail_office::{Administration, Janitor};
 
 pub use store::{Report, StoreKeeper, Upkeep};
 
@@ -23,25 +24,41 @@ use crate::readings::{Readings, readings};
 #[derive(Clone)]
 struct Api {
     administration: Administration,
+    janitor: Arc<Janitor>,
     keeper: Arc<dyn StoreKeeper>,
+}
+
+/// The parts of the office that are administered.
+#[derive(Clone)]
+pub struct Administered {
+    /// Who changes the directory.
+    pub administration: Administration,
+    /// Who knows what is due by the rules of retention.
+    pub janitor: Arc<Janitor>,
 }
 
 type Answer<T> = Result<T, Problem>;
 
 /// Everything an administrator may do, and the readings.
 pub fn administration(
-    administration: Administration,
+    office: Administered,
     keeper: Arc<dyn StoreKeeper>,
     figures: Readings,
 ) -> Router {
+    let Administered {
+        administration,
+        janitor,
+    } = office;
     let api = Router::new()
         .merge(domains::routes())
         .merge(accounts::routes())
         .merge(aliases::routes())
+        .merge(retention::routes())
         .merge(store::routes())
         .layer(DefaultBodyLimit::max(LARGEST_BODY))
         .with_state(Api {
             administration,
+            janitor,
             keeper,
         });
     Router::new()

@@ -1,6 +1,7 @@
 //! The administration of a store in memory, and requests to it.
 
 use std::future::Future;
+use std::num::NonZeroU32;
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
@@ -9,11 +10,13 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::http::{Method, Request, StatusCode, header};
-use cassmail_admin::{Problem, Readings, Report, StoreKeeper, Upkeep, administration};
+use cassmail_admin::{
+    Administered, Problem, Readings, Report, StoreKeeper, Upkeep, administration,
+};
 use cassmail_mail::UnixTime;
 use cassmail_office::{
-    Administration, Belief, Clock, Directory, DirectoryOptions, LocalPartCase, PasswordOptions,
-    Passwords,
+    Administration, Belief, Clock, Days, Directory, DirectoryOptions, Janitor, Limits,
+    LocalPartCase, PasswordOptions, Passwords, RetentionMode, RetentionOptions,
 };
 use cassmail_store::{Faulty, MemoryStore, Script, Store};
 use cassmail_telemetry::{ClusterFigures, Metrics};
@@ -148,6 +151,25 @@ impl House {
             Arc::new(StillClock),
         );
         let metrics = Arc::new(Metrics::new());
+        let days = |count| Days(NonZeroU32::new(count).unwrap());
+        let retention = RetentionOptions {
+            mode: RetentionMode::Off,
+            shortest: days(7),
+            standard: Limits::default(),
+            every: Duration::from_hours(1),
+            accounts_per_second: 1,
+        };
+        let janitor = Janitor::new(
+            Arc::clone(&store),
+            Arc::new(StillClock),
+            Arc::clone(&metrics),
+            retention,
+            1,
+        );
+        let office = Administered {
+            administration: office,
+            janitor: Arc::new(janitor),
+        };
         let keeper = Arc::new(keeper);
         let readings = Readings {
             store: Arc::clone(&store),

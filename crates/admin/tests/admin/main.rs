@@ -6,5 +6,6 @@ mod domains;
 mod house;
 mod problems;
 mod readings;
+mod retention;
 mod socket;
 mod store;

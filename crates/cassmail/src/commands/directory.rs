@@ -9,6 +9,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
 use super::password::Source;
+use super::retention;
 use crate::cli::{Account, Alias, Domain};
 use crate::exit::{Failure, Outcome};
 use crate::print;
@@ -29,11 +30,16 @@ pub(crate) async fn domain(client: &Client, command: Domain) -> Outcome {
                         .map(|address| format!("\t{name} {address}"))
                 });
                 print::data(format!(
-                    "{}{}",
+                    "{}{}{}",
                     text(&domain["name"]),
-                    notes.collect::<String>()
+                    notes.collect::<String>(),
+                    retention::note(&domain)
                 ));
             }
+        }
+        Domain::Set { name, keep } => {
+            let path = path("/v1/domains", &name, "/retention");
+            send(client, Method::PUT, &path, &retention::change(&keep)?).await?;
         }
         Domain::Remove { name } => {
             send(
@@ -81,6 +87,10 @@ pub(crate) async fn account(client: &Client, command: Account) -> Outcome {
         }
         Account::Disable { address } => set_state(client, &address, "disabled").await?,
         Account::Enable { address } => set_state(client, &address, "enabled").await?,
+        Account::Set { address, keep } => {
+            let path = path("/v1/accounts", &address, "/retention");
+            send(client, Method::PUT, &path, &retention::change(&keep)?).await?;
+        }
         Account::Remove { address } => {
             let path = path("/v1/accounts", &address, "");
             send(client, Method::DELETE, &path, &Value::Null).await?;
@@ -139,7 +149,8 @@ async fn list_accounts(client: &Client, domain: Option<String>) -> Outcome {
         } else {
             format!("\t{state}")
         };
-        print::data(format!("{}{note}", text(&account["address"])));
+        let rule = retention::note(account);
+        print::data(format!("{}{note}{rule}", text(&account["address"])));
     })
     .await
 }
@@ -173,11 +184,11 @@ async fn list_aliases(client: &Client, domain: Option<String>) -> Outcome {
 }
 
 /// Shows every item of a listing, page by page, of one domain or of all.
-async fn each(
+pub(super) async fn each(
     client: &Client,
     listing: &str,
     domain: Option<String>,
-    show: impl Fn(&Value),
+    mut show: impl FnMut(&Value),
 ) -> Outcome {
     let names = match domain {
         Some(domain) => vec![domain],
@@ -191,7 +202,7 @@ async fn each(
         let mut query = format!("{listing}?domain={}", escaped(&name));
         loop {
             let page: Vec<Value> = client.get(&query).await.map_err(refused)?;
-            page.iter().for_each(&show);
+            page.iter().for_each(&mut show);
             let Some(last) = page.last() else { break };
             let (local, _) = text(&last["address"]).rsplit_once('@').unwrap_or_default();
             query = format!(
@@ -343,7 +354,7 @@ fn escaped(text: &str) -> String {
     utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
 }
 
-fn text(value: &Value) -> &str {
+pub(super) fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_default()
 }
 

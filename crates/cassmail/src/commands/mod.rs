@@ -5,5 +5,6 @@ pub(crate) mod config;
 pub(crate) mod copy;
 pub(crate) mod directory;
 mod password;
+pub(crate) mod retention;
 pub(crate) mod scrub;
 pub(crate) mod store;

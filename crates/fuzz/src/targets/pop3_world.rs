@@ -5,8 +5,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use cassmail_mail::{Entry, MessageId, Removed};
 use cassmail_pop3::{
-    Answer, BodyRefusal, ClearTextLogin, LoginRefusal, MaildropRefusal, Options, Question,
-    RemoveRefusal, Session, TlsOffer,
+    Answer, BodyRefusal, ClearTextLogin, Contents, LoginRefusal, MaildropRefusal, Options,
+    Question, RemoveRefusal, Session, TlsOffer,
 };
 
 use super::talk::{Talk, World, caller, tls};
@@ -144,6 +144,7 @@ fn entries() -> Vec<Entry> {
     let entry = |(id, body): (MessageId, &&[u8])| Entry {
         id,
         size: body.len() as u64,
+        surrogate_size: None,
         imported_uidl: None,
     };
     ids().zip(&MESSAGES).map(entry).collect()
@@ -166,11 +167,14 @@ impl World for PopWorld {
                 })
             }
             Question::OpenMaildrop => Answer::Maildrop(match self.mood(2) {
-                0 => Ok(entries()),
+                0 => Ok(Contents {
+                    entries: entries(),
+                    expire: None,
+                }),
                 1 => Err(MaildropRefusal::TryLater),
                 _ => Err(MaildropRefusal::InUse),
             }),
-            Question::OpenBody(id) => Answer::Opened(self.open(id)),
+            Question::OpenBody(id, _) => Answer::Opened(self.open(id)),
             Question::NextPiece => Answer::Piece(self.next_piece()),
             Question::Remove(ids) => Answer::Removed(match self.mood(1) {
                 0 => Ok(Removed::asserted_gone(ids.len())),

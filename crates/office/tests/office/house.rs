@@ -2,15 +2,17 @@
 //! without sockets.
 
 use std::future::Future;
+use std::num::NonZeroU32;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use cassmail_mail::{Address, IdMinter, NodeId, Secret, UnixTime};
 use cassmail_office::{
-    Administration, Belief, Clock, Counter, Directory, DirectoryOptions, GuessOptions, Intake,
-    IntakeDesk, IntakeOptions, LocalPartCase, LoginOptions, Logins, MaildropDesk, MaildropLock,
-    MaildropOptions, NewPassword, PasswordOptions, Passwords, RateOptions,
+    Administration, Belief, Clock, Counter, Days, Directory, DirectoryOptions, GuessOptions,
+    Intake, IntakeDesk, IntakeOptions, Janitor, Limits, LocalPartCase, LoginOptions, Logins,
+    MaildropDesk, MaildropLock, MaildropOptions, NewPassword, PasswordOptions, Passwords,
+    RateOptions, RetentionMode, RetentionOptions,
 };
 use cassmail_smtp::server::{Options, Session as SmtpSession};
 use cassmail_store::{MemoryStore, Store};
@@ -27,6 +29,8 @@ pub(crate) const PASSWORD: &str = "open sesame";
 pub(crate) struct StillClock {
     /// What it was turned on by.
     pub(crate) turned: Mutex<Duration>,
+    /// What somebody has set the wall clock on by.
+    pub(crate) set: Mutex<Duration>,
     pub(crate) slept: Mutex<Vec<Duration>>,
 }
 
@@ -36,7 +40,9 @@ impl Clock for StillClock {
     }
 
     fn wall(&self) -> UnixTime {
-        UnixTime::from_micros(1_700_000_000_000_000)
+        let turned = *self.turned.lock().unwrap() + *self.set.lock().unwrap();
+        let turned = u64::try_from(turned.as_micros()).unwrap();
+        UnixTime::from_micros(1_700_000_000_000_000 + turned)
     }
 
     fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
@@ -62,6 +68,24 @@ pub(crate) struct House {
     pub(crate) counter: Arc<Counter>,
     pub(crate) clock: Arc<StillClock>,
     pub(crate) metrics: Arc<Metrics>,
+    pub(crate) janitor: Janitor,
+}
+
+/// How mail is given out where a test does not care.
+pub(crate) fn usual(lock: MaildropLock) -> MaildropOptions {
+    MaildropOptions {
+        lock,
+        sessions_per_account: 3,
+        login_delay: None,
+        retention: RetentionOptions {
+            mode: RetentionMode::Off,
+            shortest: Days(NonZeroU32::MIN),
+            standard: Limits::default(),
+            every: Duration::from_hours(1),
+            accounts_per_second: 10,
+        },
+        patience: Duration::from_mins(1),
+    }
 }
 
 impl House {
@@ -72,7 +96,16 @@ impl House {
 
     /// A house over this store; bob, carol and dave (who is out of service) live in it.
     pub(crate) async fn over(store: Arc<dyn Store>, lock: MaildropLock) -> Self {
-        let house = Self::empty(store, lock);
+        Self::furnished(Self::empty(store, usual(lock))).await
+    }
+
+    /// A house that gives mail out in this way.
+    pub(crate) async fn giving_out(options: MaildropOptions) -> Self {
+        let store = Arc::new(MemoryStore::default());
+        Self::furnished(Self::empty(store, options)).await
+    }
+
+    async fn furnished(house: Self) -> Self {
         for domain in ["here.example", "also.example"] {
             let postmaster = Some(address("bob@here.example"));
             house
@@ -100,7 +133,7 @@ impl House {
 
     /// Another node over the same store.
     pub(crate) fn beside(other: &Self) -> Self {
-        Self::empty(other.store.clone(), MaildropLock::Shared)
+        Self::empty(other.store.clone(), usual(MaildropLock::Shared))
     }
 
     /// Lets time pass.
@@ -108,7 +141,7 @@ impl House {
         *self.clock.turned.lock().unwrap() += by;
     }
 
-    fn empty(store: Arc<dyn Store>, lock: MaildropLock) -> Self {
+    fn empty(store: Arc<dyn Store>, giving_out: MaildropOptions) -> Self {
         let clock = Arc::new(StillClock::default());
         let ticking: Arc<dyn Clock> = clock.clone();
         let metrics = Arc::new(Metrics::new());
@@ -156,20 +189,22 @@ impl House {
                 patience: minute,
             },
         );
-        let options = MaildropOptions {
-            lock,
-            sessions_per_account: 3,
-            login_delay: None,
-            patience: minute,
-        };
+        let janitor = Janitor::new(
+            store.clone(),
+            ticking.clone(),
+            metrics.clone(),
+            giving_out.retention.clone(),
+            1,
+        );
         let counter = Counter::new(
             store.clone(),
             logins.clone(),
             ticking.clone(),
             metrics.clone(),
-            options,
+            giving_out,
         );
         Self {
+            janitor,
             metrics,
             administration: Administration::new(
                 store.clone(),

@@ -31,7 +31,8 @@ struct Seen {
 
 async fn seen(house: &House, user: &str, before_login: &str) -> Seen {
     let input = format!(
-        "{before_login}USER {user}\r\nPASS {PASSWORD}\r\nSTAT\r\nLIST 1\r\nRETR 1\r\nTOP 1 2\r\nQUIT\r\n"
+        "{before_login}USER {user}\r\nPASS {PASSWORD}\r\n\
+         STAT\r\nLIST 1\r\nRETR 1\r\nTOP 1 2\r\nQUIT\r\n"
     );
     let answers = house.pop3(input.as_bytes()).await;
     // STAT and LIST answer alike where there is one message.

@@ -10,7 +10,8 @@ use crate::state::{Setting, State, Switch, Turn};
 use crate::texts::Language;
 
 /// Lists the languages, or chooses one: its reply is the first that is in it. A language that is
-/// not there changes nothing, and is no misuse: clients ask for what their user reads.
+/// not there changes nothing, and is no misuse: clients ask for what their user reads. `*` means
+/// the same for all accounts, so it tells nobody whether there is one (RFC 6856 7).
 pub(super) fn proceed(state: State, request: &LanguageRequest, setting: &Setting<'_>) -> Turn {
     let found = match request {
         LanguageRequest::List => return Turn::reply(state, Reply::languages()),

@@ -87,7 +87,7 @@ const TABLE: [Row; 16] = [
     row(Verb::Auth, "AUTH",    1, 0), // RFC 5034 4; where login is allowed
     row(Verb::Stls, "STLS",    1, 0), // RFC 2595 4; in clear
     row(Verb::Utf8, "UTF8",    1, 0), // RFC 6856 2.1
-    row(Verb::Lang, "LANG",    1, 1), // RFC 6856 3
+    row(Verb::Lang, "LANG",    1, 1), // RFC 6856 3.1
     row(Verb::Capa, "CAPA",    1, 1), // RFC 2449 5
     row(Verb::Stat, "STAT",    0, 1), // RFC 1939 5
     row(Verb::List, "LIST",    0, 1), // RFC 1939 5
