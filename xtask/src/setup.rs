@@ -10,13 +10,14 @@ use crate::layers;
 /// What the tests drive: a command that ends well where it is complete, and the Debian package that
 /// has it. For TLS swaks needs a module, and for logins mutt needs one, which are packages of their
 /// own.
-const CLIENTS: [(&str, &str); 12] = [
+const CLIENTS: [(&str, &str); 13] = [
     ("command -v curl", "curl"),
     ("command -v swaks", "swaks"),
     ("perl -MNet::SSLeay -e 1", "libnet-ssleay-perl"),
     ("command -v msmtp", "msmtp"),
     ("command -v fetchmail", "fetchmail"),
     ("command -v mpop", "mpop"),
+    ("command -v openssl", "openssl"),
     ("command -v getmail", "getmail6"),
     ("command -v mutt", "mutt"),
     ("ls /usr/lib/*/sasl2/libplain.so*", "libsasl2-modules"),

@@ -50,15 +50,24 @@ impl From<AdministrationError> for Problem {
     fn from(error: AdministrationError) -> Self {
         use AdministrationError as E;
         let status = match &error {
-            E::NoSuchDomain(_) | E::NoSuchAccount(_) | E::NoSuchAlias(_) => StatusCode::NOT_FOUND,
-            E::DomainExists(_) | E::DomainInUse(..) | E::AddressInUse(_) => StatusCode::CONFLICT,
+            E::NoSuchDomain(_)
+            | E::NoSuchAccount(_)
+            | E::NoSuchAlias(_)
+            | E::NoSuchAppPassword(..) => StatusCode::NOT_FOUND,
+            E::DomainExists(_)
+            | E::DomainInUse(..)
+            | E::AddressInUse(_)
+            | E::AppPasswordExists(..)
+            | E::TooManyAppPasswords(_) => StatusCode::CONFLICT,
             E::LiteralDomain(_)
             | E::NoTarget
             | E::ForeignTarget(_)
             | E::AliasToItself(_)
             | E::BadPassword
-            | E::BadHash => StatusCode::UNPROCESSABLE_ENTITY,
-            E::Password(_) => StatusCode::SERVICE_UNAVAILABLE,
+            | E::BadHash
+            | E::BadAppPasswordName
+            | E::NoService => StatusCode::UNPROCESSABLE_ENTITY,
+            E::Password(_) | E::Randomness(_) => StatusCode::SERVICE_UNAVAILABLE,
             E::Store(error) => status_of(error),
         };
         if let E::Store(error) = &error {

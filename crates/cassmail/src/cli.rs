@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::commands::copy::Named;
 use crate::exit::{Failure, HELP, Outcome};
@@ -247,11 +247,49 @@ pub(crate) enum Account {
         /// Which
         address: String,
     },
+    /// Further passwords of an account, each for one device or program
+    #[command(subcommand)]
+    AppPassword(AppPassword),
     /// Make accounts from a file with lines: address,password (or an argon2id hash)
     Import {
         /// The file; - for standard input
         file: PathBuf,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum AppPassword {
+    /// Make one and print it; it cannot be shown again
+    Add {
+        /// Whose
+        address: String,
+        /// What it is called, such as the device it is for
+        name: String,
+        /// What it opens; both, if this is left out
+        #[arg(long = "for", value_name = "SERVICE")]
+        service: Option<Service>,
+    },
+    /// List an account's: name, what it opens, when it was made
+    List {
+        /// Whose
+        address: String,
+    },
+    /// Remove one
+    Remove {
+        /// Whose
+        address: String,
+        /// Which
+        name: String,
+    },
+}
+
+/// Where somebody logs in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Service {
+    /// To fetch mail.
+    Pop3,
+    /// To send mail.
+    Submission,
 }
 
 #[derive(Debug, Subcommand)]

@@ -14,6 +14,7 @@ mod place;
 mod print;
 mod reception;
 mod reload;
+mod salt;
 mod serve;
 mod settings;
 mod wiring;

@@ -90,7 +90,7 @@ async fn in_process(
     work: impl AsyncFnOnce(&Client) -> Outcome,
 ) -> Outcome {
     let metrics = Arc::new(Metrics::new());
-    let office = wiring::office(settings, opened, &Clock::system(), &metrics)?;
+    let office = wiring::office(settings, opened, &Clock::system(), &metrics, None)?;
     let readings = Readings {
         store: Arc::clone(&opened.store),
         metrics,

@@ -5,12 +5,14 @@
 
 use std::sync::Arc;
 
+use anyhow::Context as _;
 use cassmail_config::{Listener, Loaded, Settings, changes};
 use cassmail_net::Certificates;
+use cassmail_office::Tokens;
 use cassmail_telemetry::{Metrics, event, logs};
 
 use crate::cli::Which;
-use crate::exit::Outcome;
+use crate::exit::{Failure, Outcome};
 use crate::reception::{Pop3Reception, SmtpReception};
 use crate::settings::{self, Given};
 use crate::wiring::{self, TlsThere};
@@ -44,6 +46,8 @@ pub(crate) struct Running {
     /// The listeners that are open, by their names.
     pub(crate) receptions: Vec<(String, Receives)>,
     pub(crate) certificates: Option<Certificates>,
+    /// Whose tokens are believed.
+    pub(crate) tokens: Option<Arc<Tokens>>,
     pub(crate) levels: logs::Levels,
     pub(crate) metrics: Arc<Metrics>,
 }
@@ -94,7 +98,9 @@ impl Reloader {
         let new = settings::load(&self.which)?;
         settings::check(&new, &self.given)?;
         let level = settings::level(&new.settings)?;
+        let keys = self.read_keys()?;
         self.reload_certificates(&new)?;
+        self.replace_keys(keys)?;
         // From here on nothing can fail.
         let effective = effective(&self.started.settings, &new.settings);
         for (name, reception) in &self.running.receptions {
@@ -123,6 +129,30 @@ impl Reloader {
         }
         self.look_at_certificates();
         tracing::info!(event = event::TLS_RELOADED, "certificates are loaded anew");
+        Ok(())
+    }
+
+    /// The keys of those who make tokens, as their file has them now.
+    fn read_keys(&self) -> Outcome<Option<Vec<u8>>> {
+        let file = self.started.settings.oauth.jwks_file.as_ref();
+        let Some(file) = file.filter(|_| self.running.tokens.is_some()) else {
+            return Ok(None);
+        };
+        let keys = wiring::jwks(file)?;
+        Tokens::check_keys(&keys)
+            .with_context(|| format!("failed to use {}", file.display()))
+            .map_err(Failure::configuration)?;
+        Ok(Some(keys))
+    }
+
+    /// They were checked already.
+    fn replace_keys(&self, keys: Option<Vec<u8>>) -> Outcome {
+        let (Some(tokens), Some(keys)) = (&self.running.tokens, keys) else {
+            return Ok(());
+        };
+        tokens.replace_keys(&keys).map_err(Failure::configuration)?;
+        let text = "the keys of tokens are loaded anew";
+        tracing::info!(event = event::LOGIN_KEYS_RELOADED, "{text}");
         Ok(())
     }
 

@@ -53,6 +53,7 @@ pub(crate) async fn serve(which: &Which, how: Serve) -> Outcome {
     }
     let advice = settings::check(&loaded, &given)?;
     let certificates = mode.certificates(&loaded)?;
+    let tokens = settings::tokens(&loaded)?;
     let settings = &loaded.settings;
 
     let metrics = Arc::new(Metrics::new());
@@ -68,6 +69,7 @@ pub(crate) async fn serve(which: &Which, how: Serve) -> Outcome {
     let running = Running {
         receptions: Vec::new(),
         certificates,
+        tokens,
         levels: logs.levels(),
         metrics,
     };
@@ -138,6 +140,7 @@ impl Mode {
         settings.limits.exempt = Network::LOOPBACK.iter().map(ToString::to_string).collect();
         settings.login.memory = cassmail_config::ByteSize(8 * 1024);
         settings.login.iterations = 1;
+        settings.login.scram_iterations = 4096;
         settings.embedded.segment_size = cassmail_config::ByteSize(16 << 20);
         settings.embedded.low_water = cassmail_config::ByteSize(64 << 20);
     }
@@ -234,7 +237,7 @@ async fn serve_store(
     let settings = &loaded.settings;
     let metrics = &Arc::clone(&running.metrics);
     let clock = Clock::system();
-    let office = wiring::office(settings, opened, &clock, metrics)?;
+    let office = wiring::office(settings, opened, &clock, metrics, running.tokens.clone())?;
     match mode {
         Mode::Development { .. } => dev::settle(&office.administration).await?,
         Mode::Production => advise_about_domains(&office).await?,

@@ -1,11 +1,13 @@
 //! Settings from the file that was named and the environment.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use cassmail_config::{Loaded, Problem, Settings};
 use cassmail_mail::Domain;
 use cassmail_net::{Certificates, TlsError};
+use cassmail_office::Tokens;
 use cassmail_telemetry::logs::{self, Level};
 
 use crate::cli::Which;
@@ -120,6 +122,13 @@ pub(crate) fn certificates_are_readable(loaded: &Loaded) -> Outcome {
 pub(crate) fn level(settings: &Settings) -> Outcome<Level> {
     let level = logs::parse_level(&settings.log.level).context("log.level");
     level.map_err(Failure::configuration)
+}
+
+/// Loads the keys of those whose tokens are believed, if anybody's are; says what is wrong.
+pub(crate) fn tokens(loaded: &Loaded) -> Outcome<Option<Arc<Tokens>>> {
+    let key = "login.oauth.jwks_file";
+    wiring::tokens(&loaded.settings)
+        .map_err(|failure| failure.about(&format!("{}: {key}:", loaded.place(key))))
 }
 
 fn read(path: &Path) -> Outcome<String> {

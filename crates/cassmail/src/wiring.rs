@@ -12,19 +12,22 @@ use cassmail_net::{CertificateFiles, Clock, Network, ServerOptions, UnixSocket};
 use cassmail_office::{
     Administration, Belief, Counter, Days, Directory, DirectoryOptions, GuessOptions, Intake,
     IntakeOptions, Janitor, Limits, LoginOptions, Logins, MaildropLock, MaildropOptions,
-    PasswordOptions, Passwords, RateOptions, RetentionMode, RetentionOptions,
+    PasswordOptions, Passwords, RateOptions, RetentionMode, RetentionOptions, ScramOptions,
+    TokenOptions, Tokens,
 };
 use cassmail_smtp::server::{Options as SmtpOptions, StartTlsOffer};
 use cassmail_store::{MemoryStore, Store};
 use cassmail_store_cassandra::{ClaimError, CopyClaim};
 use cassmail_store_embedded::{Embedded, Options as EmbeddedOptions};
 use cassmail_telemetry::Metrics;
+use cassmail_wire::sasl::{BearerOffer, Offer, ScramOffer};
 use cassmail_wire::{BareLf, Rate};
 
 use crate::clock::OfficeClock;
 use crate::cluster::{self, NoSchema};
 use crate::exit::{Failure, Outcome};
 use crate::keeper::Keeper;
+use crate::salt;
 
 /// The store that is configured, and who keeps it.
 pub(crate) struct OpenStore {
@@ -129,12 +132,13 @@ pub(crate) struct Office {
     pub(crate) janitor: Arc<Janitor>,
 }
 
-/// Joins the office over a store.
+/// Joins the office over a store; it believes these tokens.
 pub(crate) fn office(
     settings: &Settings,
     opened: &OpenStore,
     clock: &Clock,
     metrics: &Arc<Metrics>,
+    tokens: Option<Arc<Tokens>>,
 ) -> Outcome<Office> {
     let store = &opened.store;
     let clock: Arc<dyn cassmail_office::Clock> = Arc::new(OfficeClock(clock.clone()));
@@ -143,14 +147,15 @@ pub(crate) fn office(
         Arc::clone(&clock),
         directory_options(settings),
     );
-    let passwords = Passwords::new(&password_options(settings)).map_err(Failure::configuration)?;
+    let options = password_options(settings)?;
+    let passwords = Passwords::new(&options).map_err(Failure::configuration)?;
     let passwords = Arc::new(passwords);
     let logins = Logins::new(
         Arc::clone(store),
         directory.clone(),
         Arc::clone(&passwords),
         Arc::clone(&clock),
-        login_options(settings),
+        login_options(settings, tokens),
     );
     let logins = Arc::new(logins.map_err(no_randomness)?);
     let intake = Intake::new(
@@ -206,22 +211,32 @@ const BELIEF: Belief = Belief {
     most: 100_000,
 };
 
-fn password_options(settings: &Settings) -> PasswordOptions {
+fn password_options(settings: &Settings) -> Outcome<PasswordOptions> {
     let login = &settings.login;
-    PasswordOptions {
+    let scram = if login.scram {
+        Some(ScramOptions {
+            iterations: login.scram_iterations,
+            salt_secret: salt::secret(settings)?,
+        })
+    } else {
+        None
+    };
+    Ok(PasswordOptions {
         memory_kib: u32::try_from(login.memory.0 / 1024).unwrap_or(u32::MAX),
         iterations: login.iterations,
         parallelism: login.parallelism,
         workers: login.workers as usize,
         queue: login.queue as usize,
-    }
+        scram,
+    })
 }
 
-fn login_options(settings: &Settings) -> LoginOptions {
+fn login_options(settings: &Settings, tokens: Option<Arc<Tokens>>) -> LoginOptions {
     LoginOptions {
         default_domain: settings.identity.default_domain.clone(),
         guesses: guess_options(settings),
         remembered: settings.login.remembered as usize,
+        tokens,
     }
 }
 
@@ -362,6 +377,47 @@ pub(crate) fn socket(listener: &Listener) -> Option<UnixSocket> {
     })
 }
 
+/// Whose tokens are believed, if anybody's are.
+pub(crate) fn tokens(settings: &Settings) -> Outcome<Option<Arc<Tokens>>> {
+    let oauth = &settings.oauth;
+    let (Some(file), Some(issuer), Some(audience)) =
+        (&oauth.jwks_file, &oauth.issuer, &oauth.audience)
+    else {
+        return Ok(None);
+    };
+    let options = TokenOptions {
+        issuer: issuer.clone(),
+        audience: audience.clone(),
+        account_claim: oauth.account_claim.clone(),
+        scope: oauth.scope.clone(),
+        leeway: oauth.leeway.0,
+    };
+    let tokens = Tokens::new(options, &jwks(file)?);
+    let tokens = tokens.with_context(|| format!("failed to use {}", file.display()));
+    let tokens = tokens.map_err(Failure::configuration)?;
+    Ok(Some(Arc::new(tokens)))
+}
+
+/// What stands in the file with the keys of those who make tokens.
+pub(crate) fn jwks(file: &Path) -> Outcome<Vec<u8>> {
+    let read = std::fs::read(file);
+    read.with_context(|| format!("failed to read {}", file.display()))
+        .map_err(Failure::configuration)
+}
+
+/// By what users log in, besides passwords.
+fn sasl_offer(settings: &Settings) -> Offer {
+    let scram = if settings.login.scram {
+        ScramOffer::Offered
+    } else {
+        ScramOffer::Absent
+    };
+    let bearer = settings.oauth.jwks_file.as_ref().map(|_| BearerOffer {
+        scope: settings.oauth.scope.clone(),
+    });
+    Offer { scram, bearer }
+}
+
 /// Whether there is a certificate to offer TLS with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum TlsThere {
@@ -387,6 +443,7 @@ pub(crate) fn smtp_options(
             TlsThere::Yes => StartTlsOffer::Offered,
             TlsThere::No => StartTlsOffer::NotOffered,
         },
+        sasl: sasl_offer(settings),
         bare_lf: match listener.bare_newline {
             Some(BareNewline::Refuse) => BareLf::Refuse,
             Some(BareNewline::Convert) => BareLf::Convert,
@@ -424,6 +481,7 @@ pub(crate) fn pop3_options(settings: &Settings, tls: TlsThere) -> cassmail_pop3:
         } else {
             cassmail_pop3::ClearTextLogin::Refused
         },
+        sasl: sasl_offer(settings),
         implementation: Some(&settings.pop3.implementation)
             .filter(|name| !name.is_empty())
             .cloned(),

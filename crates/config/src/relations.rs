@@ -25,6 +25,9 @@ pub fn check(loaded: &Loaded) -> Result<Vec<Advice>, Problems> {
         the_implementation_is_one_line(settings),
         mail_stays_for_the_shortest_time(settings),
         hashes_have_the_memory_they_need(settings),
+        tokens_have_an_issuer_and_an_audience(settings),
+        tokens_name_an_account(settings),
+        a_scope_is_one(settings),
         room_is_kept_for_two_segments(settings),
         a_cluster_can_be_found(settings),
         the_own_data_center_is_named(settings),
@@ -152,6 +155,43 @@ fn hashes_have_the_memory_they_need(settings: &Settings) -> Option<Fault> {
         let memory = settings.login.memory;
         let text = format!("expected at least \"{least}\" for {lanes} lanes, got \"{memory}\"");
         fault("login.memory", text)
+    })
+}
+
+fn tokens_have_an_issuer_and_an_audience(settings: &Settings) -> Option<Fault> {
+    let oauth = &settings.oauth;
+    match (&oauth.jwks_file, &oauth.issuer, &oauth.audience) {
+        (Some(_), None, _) => Some(fault(
+            "login.oauth.issuer",
+            "expected who makes the tokens that login.oauth.jwks_file is for, got none",
+        )),
+        (Some(_), _, None) => Some(fault(
+            "login.oauth.audience",
+            "expected for whom the tokens are made that login.oauth.jwks_file is for, got none",
+        )),
+        (None, Some(_), _) | (None, _, Some(_)) => Some(fault(
+            "login.oauth.jwks_file",
+            "expected the file with the keys of those who make tokens, got none",
+        )),
+        _ => None,
+    }
+}
+
+fn tokens_name_an_account(settings: &Settings) -> Option<Fault> {
+    let is_unnamed = settings.oauth.account_claim.is_empty();
+    is_unnamed.then(|| {
+        let text = "expected the claim that names the account, such as \"email\", got \"\"";
+        fault("login.oauth.account_claim", text)
+    })
+}
+
+/// RFC 6749 3.3.
+fn a_scope_is_one(settings: &Settings) -> Option<Fault> {
+    let scope = &settings.oauth.scope;
+    let fits = |c: char| matches!(c, ' ' | '!' | '#'..='[' | ']'..='~');
+    (!scope.chars().all(fits)).then(|| {
+        let text = format!("expected words of ASCII without quotes or backslashes, got {scope:?}");
+        fault("login.oauth.scope", text)
     })
 }
 
@@ -383,6 +423,13 @@ fn advice(settings: &Settings) -> Vec<Advice> {
             settings.pop3.idle_timeout < Interval::minutes(10),
             "pop3.idle_timeout is below the 10 minutes that RFC 1939 3 asks for; clients that are \
              closed in between delete nothing",
+        ),
+        (
+            settings.store.kind == StoreKind::Cassandra
+                && settings.login.salt_secret_file.is_none()
+                && settings.login.scram,
+            "each server makes salts of SCRAM with a secret of its own, so that together they tell \
+             who has no account; set login.salt_secret_file to a file that is the same on all",
         ),
         (
             settings.store.kind == StoreKind::Memory,

@@ -179,6 +179,8 @@ pub struct Settings {
     pub limits: Limits,
     /// `[login]`.
     pub login: Login,
+    /// `[login.oauth]`.
+    pub oauth: OAuth,
     /// `[directory]`.
     pub directory: Directory,
     /// `[store]`.
@@ -206,6 +208,7 @@ impl Settings {
         let retention = Retention::read(reader);
         let limits = Limits::read(reader);
         let login = Login::read(reader);
+        let oauth = OAuth::read(reader);
         let directory = Directory::read(reader);
         let store = Store::read(reader);
         let embedded = Embedded::read(reader);
@@ -222,6 +225,7 @@ impl Settings {
             retention: retention?,
             limits: limits?,
             login: login?,
+            oauth: oauth?,
             directory: directory?,
             store: store?,
             embedded: embedded?,
@@ -397,6 +401,22 @@ table! {
         guesses_per_account_and_hour: u32 [1, 1_000_000],
         remembered_for: Interval [Interval::minutes(1), Interval::minutes(366 * 24 * 60)],
         remembered: u32 [1, 100_000_000],
+        scram: bool,
+        // RFC 7677 4: at least 4096.
+        scram_iterations: u32 [4096, 10_000_000],
+        salt_secret_file: Option<PathBuf>,
+    }
+}
+
+table! {
+    /// `[login.oauth]`.
+    OAuth at "login.oauth." {
+        jwks_file: Option<PathBuf>,
+        issuer: Option<String>,
+        audience: Option<String>,
+        account_claim: String,
+        scope: String,
+        leeway: Interval [Interval::seconds(0), Interval::minutes(60)],
     }
 }
 

@@ -61,6 +61,47 @@ fn a_cluster_has_to_be_described_whole() {
 }
 
 #[test]
+fn what_belongs_together_in_logins_is_told() {
+    let oauth = "[login.oauth]\njwks_file = \"keys.json\"\n";
+    for (file, told) in [
+        (
+            "[login]\nscram_iterations = 4095\n".to_owned(),
+            "cassmail.toml:2: login.scram_iterations: expected a whole number from 4096 to \
+             10000000, got 4095",
+        ),
+        (
+            oauth.to_owned(),
+            "default: login.oauth.issuer: expected who makes the tokens that \
+             login.oauth.jwks_file is for, got none",
+        ),
+        (
+            format!("{oauth}issuer = \"https://login.example\"\n"),
+            "default: login.oauth.audience: expected for whom the tokens are made that \
+             login.oauth.jwks_file is for, got none",
+        ),
+        (
+            "[login.oauth]\nissuer = \"https://login.example\"\n".to_owned(),
+            "default: login.oauth.jwks_file: expected the file with the keys of those who make \
+             tokens, got none",
+        ),
+        (
+            "[login.oauth]\naccount_claim = \"\"\n".to_owned(),
+            "cassmail.toml:2: login.oauth.account_claim: expected the claim that names the \
+             account, such as \"email\", got \"\"",
+        ),
+        (
+            "[login.oauth]\nscope = 'a\"b'\n".to_owned(),
+            "cassmail.toml:2: login.oauth.scope: expected words of ASCII without quotes or \
+             backslashes, got \"a\\\"b\"",
+        ),
+    ] {
+        assert_eq!(errors(&file), told);
+    }
+    let issuer = "issuer = \"https://login.example\"\naudience = \"mail\"\n";
+    assert_eq!(errors(&format!("{oauth}{issuer}")), "");
+}
+
+#[test]
 fn each_value_of_another_type_or_out_of_bounds_has_its_line() {
     for (file, line) in [
         (

@@ -10,7 +10,7 @@ use cassmail_wire::{Load, TlsFacts};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_rustls::server::TlsStream;
 
-use crate::tls::{self, TlsService};
+use crate::tls::TlsService;
 
 /// What one read takes at most: a common mail, pipelined with its envelope, arrives in one.
 const READ_SIZE: usize = 64 * 1024;
@@ -137,8 +137,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Link<IO> {
         let Transport::Clear(io) = mem::replace(&mut self.transport, Transport::Lost) else {
             return Err(io::Error::other("TLS was asked for twice"));
         };
-        let stream = Box::pin(service.accept(io)).await?;
-        let facts = tls::facts(stream.get_ref().1)?;
+        let (stream, facts) = Box::pin(service.accept(io)).await?;
         self.transport = Transport::Tls(Box::new(stream));
         Ok(facts)
     }

@@ -302,13 +302,22 @@ pub(crate) fn service(pem: &Pem) -> TlsService {
 
 /// A client that trusts these certificates, and speaks these protocols.
 pub(crate) fn connector(trusted: &[&Pem], alpn: &[&str]) -> TlsConnector {
+    connector_of(rustls::ALL_VERSIONS, trusted, alpn)
+}
+
+/// The same, with these versions of TLS alone.
+pub(crate) fn connector_of(
+    versions: &[&'static rustls::SupportedProtocolVersion],
+    trusted: &[&Pem],
+    alpn: &[&str],
+) -> TlsConnector {
     let mut roots = rustls::RootCertStore::empty();
     for pem in trusted {
         roots.add(pem.der.clone()).unwrap();
     }
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let mut config = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
+        .with_protocol_versions(versions)
         .unwrap()
         .with_root_certificates(roots)
         .with_no_client_auth();

@@ -3,12 +3,13 @@
 
 use std::sync::Arc;
 
-use cassmail_mail::{Address, Domain, LocalPart, Secret};
+use cassmail_mail::{AccountId, Address, Domain, LocalPart, Secret, UnixTime};
 use cassmail_store::{
-    AccountState, AddressEntry, Bound, Credentials, DomainEntry, ErrorKind, NewAccount, Profile,
-    Retention, Store, StoreError,
+    AccountState, AddressEntry, AppPassword, Bound, Credentials, DomainEntry, ErrorKind,
+    NewAccount, Profile, Retention, Service, Store, StoreError,
 };
 
+use crate::app_password;
 use crate::clock::Clock;
 use crate::directory::{Directory, Resolution};
 use crate::password::{PasswordError, Passwords, is_password_hash};
@@ -61,6 +62,17 @@ impl RetentionChange {
     }
 }
 
+/// An application password as an administrator sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AppPasswordLine {
+    /// What its owner calls it.
+    pub name: String,
+    /// What it opens.
+    pub services: Vec<Service>,
+    /// When it was made.
+    pub created_at: UnixTime,
+}
+
 /// An alias as an administrator sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AliasLine {
@@ -109,6 +121,27 @@ pub enum AdministrationError {
     /// A hash that cannot be verified here.
     #[error("expected a password, or an argon2id hash that begins with $argon2id$")]
     BadHash,
+    /// The name of an application password that cannot be.
+    #[error("the name of an application password has 1 to 64 characters and no control characters")]
+    BadAppPasswordName,
+    /// The account has one of that name.
+    #[error("{0} has an application password {1:?} already; nothing was changed")]
+    AppPasswordExists(Address, String),
+    /// The account has none of that name.
+    #[error(
+        "{0} has no application password {1:?}; list them with: cassmail account app-password list \
+         {0}"
+    )]
+    NoSuchAppPassword(Address, String),
+    /// The account has as many as it may.
+    #[error("{0} has {MOST_APP_PASSWORDS} application passwords already; remove one first")]
+    TooManyAppPasswords(Address),
+    /// An application password that would open nothing.
+    #[error("an application password is for pop3, for submission, or for both")]
+    NoService,
+    /// The system gave no random number.
+    #[error("failed to draw a password: {0}")]
+    Randomness(#[from] getrandom::Error),
     /// The hash could not be made.
     #[error(transparent)]
     Password(#[from] PasswordError),
@@ -116,6 +149,9 @@ pub enum AdministrationError {
     #[error(transparent)]
     Store(#[from] StoreError),
 }
+
+/// So many tries a login takes at most, each of which costs two hashes where it is by SCRAM.
+const MOST_APP_PASSWORDS: usize = 50;
 
 type Outcome<T> = Result<T, AdministrationError>;
 
@@ -199,7 +235,7 @@ impl Administration {
         if existing.is_some_and(|entry| entry.is_in_use()) {
             return Err(AdministrationError::AddressInUse(address));
         }
-        let credentials = self.credentials(password).await?;
+        let credentials = self.credentials(&address, password, Vec::new()).await?;
         let created_at = self.clock.wall();
         let new = NewAccount {
             address: address.clone(),
@@ -236,17 +272,86 @@ impl Administration {
 
     /// Changes an account's password.
     pub async fn set_password(&self, address: &Address, password: NewPassword) -> Outcome<()> {
-        let id = self.account(address).await?;
-        let credentials = self.credentials(password).await?;
+        let (id, profile, existing) = self.account(address).await?;
+        let apps = existing.app_passwords;
+        let credentials = self.credentials(&profile.address, password, apps).await?;
+        Ok(self.store.put_credentials(id, credentials).await?)
+    }
+
+    /// Makes a further password of an account, for one device or program, and gives it: it cannot
+    /// be shown again.
+    pub async fn add_app_password(
+        &self,
+        address: &Address,
+        name: &str,
+        services: Vec<Service>,
+    ) -> Outcome<Secret> {
+        let fits = (1..=64).contains(&name.chars().count()) && !name.contains(char::is_control);
+        if !fits {
+            return Err(AdministrationError::BadAppPasswordName);
+        }
+        if services.is_empty() {
+            return Err(AdministrationError::NoService);
+        }
+        let (id, profile, mut credentials) = self.account(address).await?;
+        let apps = &credentials.app_passwords;
+        if apps.iter().any(|app| app.name == name) {
+            let name = name.to_owned();
+            return Err(AdministrationError::AppPasswordExists(
+                profile.address,
+                name,
+            ));
+        }
+        if apps.len() >= MOST_APP_PASSWORDS {
+            return Err(AdministrationError::TooManyAppPasswords(profile.address));
+        }
+        let password = app_password::draw()?;
+        let account = profile.address.to_string();
+        let keys = self
+            .passwords
+            .scram_keys(password.clone(), &account, &credentials);
+        let made = AppPassword {
+            name: name.to_owned(),
+            services,
+            sha_256: app_password::digest(&password),
+            scram_sha_256: keys.await?,
+            created_at: self.clock.wall().as_micros(),
+        };
+        credentials.app_passwords.push(made);
+        self.store.put_credentials(id, credentials).await?;
+        Ok(password)
+    }
+
+    /// The application passwords of an account, in the order of their making.
+    pub async fn app_passwords(&self, address: &Address) -> Outcome<Vec<AppPasswordLine>> {
+        let (_, _, credentials) = self.account(address).await?;
+        let apps = credentials.app_passwords.into_iter();
+        let line = |app: AppPassword| AppPasswordLine {
+            name: app.name,
+            services: app.services,
+            created_at: UnixTime::from_micros(app.created_at),
+        };
+        Ok(apps.map(line).collect())
+    }
+
+    /// Removes an application password; who has it cannot log in with it any more.
+    pub async fn remove_app_password(&self, address: &Address, name: &str) -> Outcome<()> {
+        let (id, profile, mut credentials) = self.account(address).await?;
+        let before = credentials.app_passwords.len();
+        credentials.app_passwords.retain(|app| app.name != name);
+        if credentials.app_passwords.len() == before {
+            let name = name.to_owned();
+            return Err(AdministrationError::NoSuchAppPassword(
+                profile.address,
+                name,
+            ));
+        }
         Ok(self.store.put_credentials(id, credentials).await?)
     }
 
     /// Puts an account in or out of service.
     pub async fn set_state(&self, address: &Address, state: AccountState) -> Outcome<()> {
-        let id = self.account(address).await?;
-        let account = self.store.account(id).await?;
-        let missing = || AdministrationError::NoSuchAccount(address.clone());
-        let (profile, _) = account.ok_or_else(missing)?;
+        let (id, profile, _) = self.account(address).await?;
         let put = self.store.put_profile(id, Profile { state, ..profile });
         Ok(self.changed(put.await)?)
     }
@@ -260,10 +365,7 @@ impl Administration {
 
     /// Changes how long an account's mail stays.
     pub async fn set_retention(&self, address: &Address, change: RetentionChange) -> Outcome<()> {
-        let id = self.account(address).await?;
-        let account = self.store.account(id).await?;
-        let missing = || AdministrationError::NoSuchAccount(address.clone());
-        let (mut profile, _) = account.ok_or_else(missing)?;
+        let (id, mut profile, _) = self.account(address).await?;
         change.apply(&mut profile.retention);
         Ok(self.changed(self.store.put_profile(id, profile).await)?)
     }
@@ -365,20 +467,30 @@ impl Administration {
         }
     }
 
-    async fn account(&self, address: &Address) -> Outcome<cassmail_mail::AccountId> {
+    async fn account(&self, address: &Address) -> Outcome<(AccountId, Profile, Credentials)> {
+        let missing = || AdministrationError::NoSuchAccount(address.clone());
         let id = self.directory.account_anew(address).await?;
-        id.ok_or_else(|| AdministrationError::NoSuchAccount(address.clone()))
+        let id = id.ok_or_else(missing)?;
+        let account = self.store.account(id).await?;
+        let (profile, credentials) = account.ok_or_else(missing)?;
+        Ok((id, profile, credentials))
     }
 
-    async fn credentials(&self, password: NewPassword) -> Outcome<Credentials> {
+    async fn credentials(
+        &self,
+        address: &Address,
+        password: NewPassword,
+        app_passwords: Vec<AppPassword>,
+    ) -> Outcome<Credentials> {
         match password {
             NewPassword::Clear(password) => {
                 check_password(&password)?;
-                Ok(self.passwords.make(password).await?)
+                let name = address.to_string();
+                Ok(self.passwords.make(password, &name, app_passwords).await?)
             }
             NewPassword::Hash(hash) if is_password_hash(&hash) => Ok(Credentials {
-                password_hash: hash,
-                scram_sha_256: None,
+                app_passwords,
+                ..Credentials::of_hash(hash)
             }),
             NewPassword::Hash(_) => Err(AdministrationError::BadHash),
         }

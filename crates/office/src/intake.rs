@@ -24,12 +24,13 @@ use cassmail_smtp::server::{
     RecipientRefusal, Refused, RefusedLate, Sender, SenderRefusal, Session,
 };
 use cassmail_store::{
-    ErrorKind, Health, MessageWriter, Patience, Reason, Store, StoreError, StoreResult,
+    ErrorKind, Health, MessageWriter, Patience, Reason, Service, Store, StoreError, StoreResult,
 };
 use cassmail_telemetry::{
     Label as _, Limit, Metrics, Outcome, Protocol, ReplyClass, SmtpVerb, chain, event,
 };
-use cassmail_wire::sasl::Claim;
+use cassmail_wire::sasl::scram::ScramStart;
+use cassmail_wire::sasl::{Acceptance, Claim};
 use cassmail_wire::{Caller, Desk, Ending};
 
 use crate::clock::Clock;
@@ -161,6 +162,7 @@ impl Desk for IntakeDesk {
 
     async fn answer(&mut self, question: Question) -> Answer {
         match question {
+            Question::StartScram(user) => Answer::StartScram(self.start_scram(&user).await),
             Question::LogIn(claim) => Answer::LogIn(self.log_in(claim).await),
             Question::Sender(sender) => Answer::Sender(self.open(sender).await),
             Question::Recipient(recipient) => Answer::Recipient(self.accept(recipient).await),
@@ -207,35 +209,42 @@ impl Desk for IntakeDesk {
 }
 
 impl IntakeDesk {
-    async fn log_in(&mut self, claim: Claim) -> Result<Login, LoginRefusal> {
+    async fn start_scram(&mut self, user: &str) -> Result<ScramStart, LoginRefusal> {
+        let start = self.intake.logins.start_scram(user).await;
+        start.map_err(|failure| self.refused_login(user, failure))
+    }
+
+    async fn log_in(&mut self, claim: Claim) -> Result<(Login, Acceptance), LoginRefusal> {
         let user = claim.user.clone();
         let source = self.caller.source;
-        let verdict = self.intake.logins.check(claim, source).await;
-        self.intake
-            .metrics
-            .login(Protocol::Smtp, outcome_of(&verdict));
+        let verdict = self.intake.logins.check(claim, Service::Submission, source);
+        let verdict = verdict.await;
+        let outcome = outcome_of(&verdict);
+        self.intake.metrics.login(Protocol::Smtp, outcome);
         match verdict {
-            Ok(logged_in) => self.enter(logged_in),
-            Err(LoginFailure::TooMany(limit)) => {
-                self.log_limited(limit, &user);
-                Err(LoginRefusal::TooMany)
+            Ok((logged_in, acceptance)) => Ok((self.enter(logged_in)?, acceptance)),
+            Err(failure) => Err(self.refused_login(&user, failure)),
+        }
+    }
+
+    fn refused_login(&self, user: &str, failure: LoginFailure) -> LoginRefusal {
+        match failure {
+            LoginFailure::TooMany(limit) => {
+                self.log_limited(limit, user);
+                return LoginRefusal::TooMany;
             }
-            Err(LoginFailure::Wrong(reason)) => {
+            LoginFailure::Wrong(reason) => {
                 tracing::info!(
                     event = event::LOGIN_REFUSED, session.id = %self.caller.session,
                     client.address = %self.caller.peer.ip(), user, reason
                 );
-                Err(LoginRefusal::Wrong)
+                return LoginRefusal::Wrong;
             }
-            Err(LoginFailure::Store(error)) => {
-                self.log_fault(&error);
-                Err(LoginRefusal::TryLater)
-            }
-            Err(LoginFailure::Password(error)) => {
-                self.log_fault(&error);
-                Err(LoginRefusal::TryLater)
-            }
+            LoginFailure::Store(error) => self.log_fault(&error),
+            LoginFailure::Password(error) => self.log_fault(&error),
+            LoginFailure::Randomness(error) => self.log_fault(&error),
         }
+        LoginRefusal::TryLater
     }
 
     /// Who has logged in counts as a session of the account.

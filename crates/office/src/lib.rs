@@ -10,6 +10,7 @@
 //! Read first: [`intake`](IntakeDesk) for what is done before a 250, [`MaildropDesk`] for QUIT.
 
 mod administration;
+mod app_password;
 mod clock;
 mod directory;
 mod guesses;
@@ -25,13 +26,16 @@ mod rates;
 mod recall;
 mod recent;
 mod retention;
+mod salt;
 mod submission;
 mod surrogate;
 mod terms;
+mod tokens;
 mod trace;
 
 pub use administration::{
-    AccountLine, Administration, AdministrationError, AliasLine, NewPassword, RetentionChange,
+    AccountLine, Administration, AdministrationError, AliasLine, AppPasswordLine, NewPassword,
+    RetentionChange,
 };
 pub use clock::Clock;
 pub use directory::{Directory, DirectoryOptions, LocalPartCase, Resolution};
@@ -40,10 +44,12 @@ pub use header::{HeaderScan, Seen};
 pub use intake::{Intake, IntakeDesk, IntakeOptions};
 pub use login::{LoggedIn, LoginFailure, LoginOptions, Logins};
 pub use maildrop::{Counter, MaildropDesk, MaildropLock, MaildropOptions};
-pub use password::{PasswordError, PasswordOptions, Passwords, is_password_hash};
+pub use password::{PasswordError, PasswordOptions, Passwords, ScramOptions, is_password_hash};
 pub use rates::RateOptions;
 pub use recall::Belief;
 pub use retention::{
     Days, Due, Janitor, Limits, Passed, Retaining, RetentionMode, RetentionOptions,
 };
+pub use salt::SaltSecret;
 pub use submission::Completion;
+pub use tokens::{JwksError, TokenOptions, Tokens};

@@ -16,9 +16,10 @@ use cassmail_pop3::{
     Answer, BodyRefusal, Contents, Form, LoginRefusal, MaildropRefusal, Note, Question,
     RemoveRefusal, Session,
 };
-use cassmail_store::{BodyReader, ErrorKind, Patience, Store, StoreError};
+use cassmail_store::{BodyReader, ErrorKind, Patience, Service, Store, StoreError};
 use cassmail_telemetry::{Label as _, Limit, Metrics, Outcome, Protocol, chain, event};
-use cassmail_wire::sasl::Claim;
+use cassmail_wire::sasl::scram::ScramStart;
+use cassmail_wire::sasl::{Acceptance, Claim};
 use cassmail_wire::{Caller, Desk, Ending};
 
 use crate::clock::Clock;
@@ -113,6 +114,7 @@ impl Desk for MaildropDesk {
 
     async fn answer(&mut self, question: Question) -> Answer {
         match question {
+            Question::StartScram(user) => Answer::StartScram(self.start_scram(&user).await),
             Question::LogIn(claim) => Answer::LogIn(self.log_in(claim).await),
             Question::OpenMaildrop => Answer::Maildrop(self.list().await),
             Question::OpenBody(id, form) => Answer::Opened(self.open(id, form).await),
@@ -159,10 +161,16 @@ impl Desk for MaildropDesk {
 }
 
 impl MaildropDesk {
-    async fn log_in(&mut self, claim: Claim) -> Result<(), LoginRefusal> {
+    async fn start_scram(&mut self, user: &str) -> Result<ScramStart, LoginRefusal> {
+        let start = self.counter.logins.start_scram(user).await;
+        start.map_err(|failure| self.refused_login(user, failure))
+    }
+
+    async fn log_in(&mut self, claim: Claim) -> Result<Acceptance, LoginRefusal> {
         let user = claim.user.clone();
         let source = self.caller.source;
-        let verdict = self.counter.logins.check(claim, source).await;
+        let verdict = self.counter.logins.check(claim, Service::Pop3, source);
+        let verdict = verdict.await;
         let outcome = if verdict.is_ok() {
             Outcome::Ok
         } else {
@@ -170,30 +178,32 @@ impl MaildropDesk {
         };
         self.counter.metrics.login(Protocol::Pop3, outcome);
         match verdict {
-            Ok(logged_in) => {
+            Ok((logged_in, acceptance)) => {
                 self.user = Some(logged_in);
-                Ok(())
+                Ok(acceptance)
             }
-            Err(LoginFailure::TooMany(limit)) => {
-                self.log_limited(limit, &user);
-                Err(LoginRefusal::TooMany)
+            Err(failure) => Err(self.refused_login(&user, failure)),
+        }
+    }
+
+    fn refused_login(&self, user: &str, failure: LoginFailure) -> LoginRefusal {
+        match failure {
+            LoginFailure::TooMany(limit) => {
+                self.log_limited(limit, user);
+                return LoginRefusal::TooMany;
             }
-            Err(LoginFailure::Wrong(reason)) => {
+            LoginFailure::Wrong(reason) => {
                 tracing::info!(
                     event = event::LOGIN_REFUSED, session.id = %self.caller.session,
                     client.address = %self.caller.peer.ip(), user, reason
                 );
-                Err(LoginRefusal::Wrong)
+                return LoginRefusal::Wrong;
             }
-            Err(LoginFailure::Store(error)) => {
-                self.log_fault(&error);
-                Err(LoginRefusal::TryLater)
-            }
-            Err(LoginFailure::Password(error)) => {
-                self.log_fault(&error);
-                Err(LoginRefusal::TryLater)
-            }
+            LoginFailure::Store(error) => self.log_fault(&error),
+            LoginFailure::Password(error) => self.log_fault(&error),
+            LoginFailure::Randomness(error) => self.log_fault(&error),
         }
+        LoginRefusal::TryLater
     }
 
     async fn list(&mut self) -> Result<Contents, MaildropRefusal> {

@@ -2,18 +2,20 @@
 //!
 //! A hash takes tens of milliseconds and as many megabytes on purpose. The pool keeps that from
 //! becoming everybody's burden: so many threads, so many waiting, and who comes after that is told
-//! to try later.
+//! to try later. The keys of SCRAM (RFC 5802) are made beside the hash, on the same threads.
 
 use std::sync::Arc;
 
 use argon2::password_hash::phc::{Output, ParamsString, PasswordHash, Salt};
 use argon2::{ARGON2ID_IDENT, Algorithm, Argon2, Block, Params, Version};
 use cassmail_mail::Secret;
-use cassmail_store::Credentials;
+use cassmail_store::{AppPassword, Credentials};
+use cassmail_wire::sasl::scram::ScramKeys;
 use subtle::ConstantTimeEq as _;
 use tokio::sync::Semaphore;
 
 use crate::hashing::{Hashing, Memory};
+use crate::salt::{SaltSecret, Salts, ScramBegin};
 
 /// The cost of a hash, and how many may be computed at once.
 #[derive(Debug, Clone)]
@@ -28,6 +30,17 @@ pub struct PasswordOptions {
     pub workers: usize,
     /// How many may wait for a worker.
     pub queue: usize,
+    /// How keys of SCRAM are made; none where nobody may log in with it.
+    pub scram: Option<ScramOptions>,
+}
+
+/// How keys of SCRAM are made.
+#[derive(Debug, Clone)]
+pub struct ScramOptions {
+    /// How often the hash is iterated (RFC 7677 4: at least 4096).
+    pub iterations: u32,
+    /// What salts are made with.
+    pub salt_secret: SaltSecret,
 }
 
 /// Why there is no verdict on a password.
@@ -52,6 +65,8 @@ pub struct Passwords {
     /// A permit for everybody who computes.
     workers: Arc<Semaphore>,
     hashing: Hashing,
+    salts: Salts,
+    makes_scram_keys: bool,
     /// What an unknown user's password is compared with, so that it takes the same time.
     decoy: Arc<str>,
 }
@@ -79,24 +94,84 @@ impl Passwords {
             )),
             workers: Arc::new(Semaphore::new(options.workers)),
             hashing,
+            salts: Salts::new(options.scram.as_ref()),
+            makes_scram_keys: options.scram.is_some(),
             decoy: decoy.into(),
         })
     }
 
-    /// Makes the credentials that a password proves.
-    pub async fn make(&self, password: Secret) -> Result<Credentials, PasswordError> {
+    /// Makes the credentials that a password proves, for the account of this name, which keeps its
+    /// application passwords.
+    pub async fn make(
+        &self,
+        password: Secret,
+        name: &str,
+        app_passwords: Vec<AppPassword>,
+    ) -> Result<Credentials, PasswordError> {
         let params = self.params.clone();
+        let others = Credentials {
+            app_passwords,
+            ..Credentials::of_hash(String::new())
+        };
+        let begin = self
+            .makes_scram_keys
+            .then(|| self.scram_begin(name, Some(&others)));
         // Made for an administrator, who may wait: no limit on the queue.
         let permit = Arc::clone(&self.workers).acquire_owned().await;
         let hashed = self.hashing.compute(move |memory| {
             let _permit = permit;
-            hash(&params, password.expose().as_bytes(), memory)
+            let hash = hash(&params, password.expose().as_bytes(), memory)?;
+            Ok((hash, begin.map(|begin| keys(&password, &begin))))
         });
-        let password_hash = hashed.await.ok_or_else(worker_failed)??;
+        let (password_hash, scram_sha_256) = hashed.await.ok_or_else(worker_failed)??;
         Ok(Credentials {
             password_hash,
-            scram_sha_256: None,
+            scram_sha_256,
+            ..others
         })
+    }
+
+    /// Where exchanges of SCRAM for the account of this name begin: for one without keys, or one
+    /// that is not there, at a salt that looks like any other.
+    pub(crate) fn scram_begin(&self, name: &str, credentials: Option<&Credentials>) -> ScramBegin {
+        self.salts.begin(name, credentials)
+    }
+
+    /// Makes the keys of another password of an account, such as an application's.
+    pub(crate) async fn scram_keys(
+        &self,
+        password: Secret,
+        name: &str,
+        credentials: &Credentials,
+    ) -> Result<Option<String>, PasswordError> {
+        if !self.makes_scram_keys {
+            return Ok(None);
+        }
+        let begin = self.scram_begin(name, Some(credentials));
+        let permit = Arc::clone(&self.workers).acquire_owned().await;
+        let made = self.hashing.compute(move |_| {
+            let _permit = permit;
+            keys(&password, &begin)
+        });
+        made.await.ok_or_else(worker_failed).map(Some)
+    }
+
+    /// The credentials with the keys of SCRAM for their password, if they have none and may have
+    /// some.
+    pub(crate) async fn with_scram_keys(
+        &self,
+        password: Secret,
+        name: &str,
+        credentials: &Credentials,
+    ) -> Result<Option<Credentials>, PasswordError> {
+        if credentials.scram_sha_256.is_some() {
+            return Ok(None);
+        }
+        let keys = self.scram_keys(password, name, credentials).await?;
+        Ok(keys.map(|keys| Credentials {
+            scram_sha_256: Some(keys),
+            ..credentials.clone()
+        }))
     }
 
     /// Whether the password is the one of these credentials; without credentials it takes as long
@@ -129,6 +204,10 @@ fn decoy(params: &Params) -> String {
     let (salt, hash) = ("A".repeat(22), "A".repeat(43));
     let (m, t, p) = (params.m_cost(), params.t_cost(), params.p_cost());
     format!("$argon2id$v=19$m={m},t={t},p={p}${salt}${hash}")
+}
+
+fn keys(password: &Secret, begin: &ScramBegin) -> String {
+    ScramKeys::derive(password, &begin.salt, begin.iterations).to_string()
 }
 
 fn worker_failed() -> PasswordError {
@@ -203,7 +282,16 @@ pub(crate) mod tests {
             parallelism: 1,
             workers: 1,
             queue: 1,
+            scram: Some(ScramOptions {
+                iterations: 16,
+                salt_secret: SaltSecret::of(b"secret"),
+            }),
         }
+    }
+
+    async fn made(passwords: &Passwords, text: &str) -> Credentials {
+        let made = passwords.make(secret(text), "bob@here.example", Vec::new());
+        made.await.unwrap()
     }
 
     fn secret(text: &str) -> Secret {
@@ -213,7 +301,7 @@ pub(crate) mod tests {
     #[tokio::test]
     async fn the_right_password_verifies_and_others_do_not() {
         let passwords = Passwords::new(&cheap()).unwrap();
-        let credentials = passwords.make(secret("open sesame")).await.unwrap();
+        let credentials = made(&passwords, "open sesame").await;
         let verify = |text| passwords.verify(secret(text), Some(&credentials));
         assert!(verify("open sesame").await.unwrap());
         assert!(!verify("open sesam").await.unwrap());
@@ -233,8 +321,47 @@ pub(crate) mod tests {
     #[tokio::test]
     async fn two_hashes_of_one_password_differ() {
         let passwords = Passwords::new(&cheap()).unwrap();
-        let first = passwords.make(secret("x")).await.unwrap();
-        assert_ne!(first, passwords.make(secret("x")).await.unwrap());
+        let first = made(&passwords, "x").await;
+        assert_ne!(first, made(&passwords, "x").await);
+    }
+
+    #[tokio::test]
+    async fn keys_of_all_passwords_of_an_account_have_one_salt() {
+        let passwords = Passwords::new(&cheap()).unwrap();
+        let mut credentials = made(&passwords, "x").await;
+        let salt_of = |keys: &Option<String>| {
+            let keys: ScramKeys = keys.as_ref().unwrap().parse().unwrap();
+            (keys.salt().to_owned(), keys.iterations())
+        };
+        let own = salt_of(&credentials.scram_sha_256);
+        let keys = passwords.scram_keys(secret("y"), "bob@here.example", &credentials);
+        assert_eq!(salt_of(&keys.await.unwrap()), own);
+        // Also when the account's own password becomes another, and the costs are others by now.
+        let keys = ScramKeys::derive(&secret("y"), b"of old", 8).to_string();
+        credentials.app_passwords.push(AppPassword {
+            name: "phone".to_owned(),
+            services: Vec::new(),
+            sha_256: String::new(),
+            scram_sha_256: Some(keys),
+            created_at: 0,
+        });
+        let apps = credentials.app_passwords.clone();
+        let changed = passwords
+            .make(secret("z"), "bob@here.example", apps)
+            .await
+            .unwrap();
+        assert_eq!(salt_of(&changed.scram_sha_256), (b"of old".to_vec(), 8));
+        assert!(changed.app_passwords == credentials.app_passwords);
+    }
+
+    #[tokio::test]
+    async fn who_wants_no_scram_gets_no_keys() {
+        let options = PasswordOptions {
+            scram: None,
+            ..cheap()
+        };
+        let passwords = Passwords::new(&options).unwrap();
+        assert_eq!(made(&passwords, "x").await.scram_sha_256, None);
     }
 
     #[tokio::test]
@@ -250,10 +377,7 @@ pub(crate) mod tests {
     #[tokio::test]
     async fn a_damaged_hash_is_a_fault_not_a_wrong_password() {
         let passwords = Passwords::new(&cheap()).unwrap();
-        let damaged = Credentials {
-            password_hash: "plain".to_owned(),
-            scram_sha_256: None,
-        };
+        let damaged = Credentials::of_hash("plain");
         let verdict = passwords.verify(secret("plain"), Some(&damaged)).await;
         assert!(matches!(verdict, Err(PasswordError::Stored(_))));
     }

@@ -4,13 +4,13 @@ use std::borrow::Cow;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use cassmail_wire::sasl::Mechanism;
+use cassmail_wire::sasl::{Channel, Mechanism};
 
 use crate::options::TlsOffer;
-use crate::state::{Channel, Setting};
+use crate::state::Setting;
 
 /// A line of CAPA.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Capability<'a> {
     /// RFC 2449 6.1.
     Top,
@@ -19,7 +19,7 @@ pub(crate) enum Capability<'a> {
     /// RFC 2449 6.2.
     User,
     /// RFC 2449 6.3 and RFC 5034 3.
-    Sasl(&'a [Mechanism]),
+    Sasl(Vec<Mechanism>),
     /// RFC 2595 4.
     Stls,
     /// RFC 2449 6.6.
@@ -71,7 +71,8 @@ impl SaidIn {
 pub(crate) fn announced<'a>(setting: &Setting<'a>, said_in: SaidIn) -> Vec<Capability<'a>> {
     let mut capabilities = vec![Capability::Top, Capability::Uidl];
     if setting.may_log_in() {
-        capabilities.extend([Capability::User, Capability::Sasl(&Mechanism::ALL)]);
+        let mechanisms = setting.options.sasl.mechanisms(setting.channel);
+        capabilities.extend([Capability::User, Capability::Sasl(mechanisms)]);
     }
     let can_start_tls =
         setting.channel == Channel::Clear && setting.options.tls == TlsOffer::Offered;
@@ -128,11 +129,13 @@ fn whole_seconds(delay: Duration) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use cassmail_wire::ChannelBindings;
+
     use super::*;
     use crate::options::{ClearTextLogin, Options};
     use crate::state::Modes;
 
-    fn lines(options: &Options, channel: Channel, said_in: SaidIn) -> Vec<String> {
+    fn lines(options: &Options, channel: Channel<'_>, said_in: SaidIn) -> Vec<String> {
         let setting = Setting {
             options,
             channel,
@@ -148,9 +151,10 @@ mod tests {
         let clear = lines(&options, Channel::Clear, SaidIn::Authorization);
         assert!(clear.contains(&"STLS".to_owned()));
         assert!(!clear.iter().any(|l| l == "USER" || l.starts_with("SASL")));
-        let encrypted = lines(&options, Channel::Encrypted, SaidIn::Authorization);
+        let tls = ChannelBindings::default();
+        let encrypted = lines(&options, Channel::Tls(&tls), SaidIn::Authorization);
         assert!(!encrypted.contains(&"STLS".to_owned()));
-        assert!(encrypted.contains(&"SASL PLAIN LOGIN".to_owned()));
+        assert!(encrypted.contains(&"SASL SCRAM-SHA-256 PLAIN LOGIN".to_owned()));
         options.clear_text_login = ClearTextLogin::Allowed;
         let allowed = lines(&options, Channel::Clear, SaidIn::Authorization);
         assert!(allowed.contains(&"USER".to_owned()) && allowed.contains(&"STLS".to_owned()));
@@ -172,7 +176,7 @@ mod tests {
     fn expire_is_the_least_before_login_and_the_accounts_own_after_it() {
         let mut options = Options::default();
         let expire = |options: &Options, said_in| {
-            let lines = lines(options, Channel::Encrypted, said_in);
+            let lines = lines(options, Channel::Tls(&ChannelBindings::default()), said_in);
             lines.into_iter().find(|line| line.starts_with("EXPIRE"))
         };
         let own = |days| SaidIn::Transaction {
@@ -192,7 +196,11 @@ mod tests {
     fn a_login_delay_is_told_in_whole_seconds_and_only_if_there_is_one() {
         let mut options = Options::default();
         let told = |options: &Options| {
-            let lines = lines(options, Channel::Encrypted, SaidIn::Authorization);
+            let lines = lines(
+                options,
+                Channel::Tls(&ChannelBindings::default()),
+                SaidIn::Authorization,
+            );
             lines
                 .into_iter()
                 .find(|line| line.starts_with("LOGIN-DELAY"))

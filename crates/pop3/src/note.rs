@@ -6,7 +6,7 @@ use crate::command::Misuse;
 
 /// A refusal, or a fault that the peer cannot be told of. It never holds what the peer wrote.
 ///
-/// Refused logins are not among them: who checks a claim knows more about it.
+/// Logins that somebody else refused are not among them: who checks a claim knows more about it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Note {
     /// A command broke a rule.
@@ -17,6 +17,9 @@ pub enum Note {
     TooManyLogins,
     /// A login was tried in clear where that is refused.
     LoginInClear,
+    /// The proof of a login cannot be right, for this reason: it belongs to another channel or
+    /// exchange, or the channel should have been part of it.
+    BadProof(&'static str),
     /// The peer speaks something else; the session ends.
     ForeignProtocol(ForeignProtocol),
     /// Another session has the maildrop.
@@ -61,6 +64,7 @@ impl Note {
             Self::TooManyMisuses => "too-many-misuses",
             Self::TooManyLogins => "too-many-logins",
             Self::LoginInClear => "login-in-clear",
+            Self::BadProof(_) => "bad-proof",
             Self::ForeignProtocol(_) => "foreign-protocol",
             Self::InUse => "in-use",
             Self::BrokenOff { .. } => "broken-off",
@@ -79,6 +83,7 @@ impl Note {
             | Self::TooManyMisuses
             | Self::TooManyLogins
             | Self::LoginInClear
+            | Self::BadProof(_)
             | Self::ForeignProtocol(_) => true,
             Self::InUse
             | Self::BrokenOff { .. }
@@ -96,6 +101,7 @@ impl fmt::Display for Note {
             Self::TooManyMisuses => f.write_str("closed after too many bad commands"),
             Self::TooManyLogins => f.write_str("closed after too many refused logins"),
             Self::LoginInClear => f.write_str("login without TLS refused"),
+            Self::BadProof(reason) => write!(f, "login refused: {reason}"),
             Self::ForeignProtocol(ForeignProtocol::Tls) => {
                 f.write_str("closed: a TLS handshake on a port in clear")
             }

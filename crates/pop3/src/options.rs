@@ -3,6 +3,8 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use cassmail_wire::sasl::Offer;
+
 use crate::limits::Limits;
 use crate::texts::Language;
 
@@ -13,6 +15,8 @@ pub struct Options {
     pub tls: TlsOffer,
     /// Whether a session in clear may log in.
     pub clear_text_login: ClearTextLogin,
+    /// By what users log in, besides passwords.
+    pub sasl: Offer,
     /// What CAPA says after IMPLEMENTATION; none to say nothing.
     pub implementation: Option<String>,
     /// What EXPIRE says before login: for so many days the mail of any account stays at least.
@@ -50,6 +54,7 @@ impl Default for Options {
         Self {
             tls: TlsOffer::Offered,
             clear_text_login: ClearTextLogin::Refused,
+            sasl: Offer::default(),
             implementation: Some("cassmail".to_owned()),
             expire: None,
             login_delay: None,

@@ -4,11 +4,15 @@ use std::num::NonZeroU32;
 
 use bytes::Bytes;
 use cassmail_mail::{Entry, MessageId, Removed};
-use cassmail_wire::sasl::Claim;
+use cassmail_wire::sasl::scram::ScramStart;
+use cassmail_wire::sasl::{Acceptance, Claim};
 
 /// What the session asks its desk. One question is open at a time.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Question {
+    /// Where does an exchange of SCRAM for a user of this name begin? Answer:
+    /// [`Answer::StartScram`].
+    StartScram(String),
     /// Is this claim true? Answer: [`Answer::LogIn`].
     LogIn(Claim),
     /// What is in the maildrop of who logged in? Answer: [`Answer::Maildrop`].
@@ -26,8 +30,10 @@ pub enum Question {
 /// What the desk answers, in the order of the questions.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Answer {
+    /// To [`Question::StartScram`]; for a name that is nobody's it looks the same.
+    StartScram(Result<ScramStart, LoginRefusal>),
     /// To [`Question::LogIn`].
-    LogIn(Result<(), LoginRefusal>),
+    LogIn(Result<Acceptance, LoginRefusal>),
     /// To [`Question::OpenMaildrop`].
     Maildrop(Result<Contents, MaildropRefusal>),
     /// To [`Question::OpenBody`].

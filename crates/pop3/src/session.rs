@@ -3,14 +3,17 @@
 use std::fmt;
 use std::sync::Arc;
 
-use cassmail_wire::{Caller, Ending, Line, Lines, Load, Machine, Moment, Step, TlsFacts};
+use cassmail_wire::sasl::Channel;
+use cassmail_wire::{
+    Caller, ChannelBindings, Ending, Line, Lines, Load, Machine, Moment, Step, TlsFacts,
+};
 
 use crate::command::{Command, Misuse};
 use crate::note::{ForeignProtocol, Note};
 use crate::options::Options;
 use crate::question::{Answer, Question};
 use crate::reply::Reply;
-use crate::state::{Authorization, Channel, Modes, Outcome, Setting, State, Turn};
+use crate::state::{Authorization, Modes, Outcome, Setting, State, Turn};
 use crate::tally::Tally;
 use crate::verbs;
 
@@ -28,7 +31,8 @@ use crate::verbs;
 /// ```
 pub struct Session {
     options: Arc<Options>,
-    channel: Channel,
+    /// What logins can be bound to, once TLS is on.
+    tls: Option<ChannelBindings>,
     modes: Modes,
     lines: Lines,
     state: State,
@@ -80,16 +84,13 @@ type PopStep = Step<Question, Note>;
 impl Session {
     /// The session of a connection that was accepted.
     pub fn new(options: Arc<Options>, caller: &Caller) -> Self {
-        let channel = match caller.tls {
-            Some(_) => Channel::Encrypted,
-            None => Channel::Clear,
-        };
-        Self::begin(options, channel, caller.accepted_at)
+        let tls = caller.tls.as_ref().map(|facts| facts.bindings.clone());
+        Self::begin(options, tls, caller.accepted_at)
     }
 
     /// The session of a connection in clear, for tests and examples.
     pub fn in_clear(options: Arc<Options>, now: Moment) -> Self {
-        Self::begin(options, Channel::Clear, now)
+        Self::begin(options, None, now)
     }
 
     /// What the session did; it can be read at any time, and when it is over.
@@ -97,10 +98,10 @@ impl Session {
         &self.tally
     }
 
-    fn begin(options: Arc<Options>, channel: Channel, now: Moment) -> Self {
+    fn begin(options: Arc<Options>, tls: Option<ChannelBindings>, now: Moment) -> Self {
         Self {
             options,
-            channel,
+            tls,
             modes: Modes::default(),
             lines: Lines::default(),
             state: State::Greeting,
@@ -121,7 +122,7 @@ impl Session {
 impl fmt::Debug for Session {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Session")
-            .field("channel", &self.channel)
+            .field("tls", &self.tls)
             .field("tally", &self.tally)
             .finish_non_exhaustive()
     }
@@ -159,14 +160,14 @@ impl Machine for Session {
         }
     }
 
-    fn tls_started(&mut self, _facts: TlsFacts) {
+    fn tls_started(&mut self, facts: TlsFacts) {
         if !matches!(self.state, State::Handshaking) {
             return self.out_of_turn();
         }
         self.lines.clear();
         // RFC 2595 4: what was said in clear is forgotten.
         self.modes = Modes::default();
-        self.channel = Channel::Encrypted;
+        self.tls = Some(facts.bindings);
         self.state = State::Authorization(Authorization::default());
         self.active_at = self.now;
     }
@@ -232,7 +233,10 @@ impl Session {
                 let next = State::Authorization(Authorization::default());
                 self.take(Turn::reply(next, Reply::greeting()), output)
             }
-            state @ (State::Authorization(_) | State::Exchange(..) | State::Transaction(_)) => {
+            state @ (State::Authorization(_)
+            | State::Exchange(..)
+            | State::Concluding(..)
+            | State::Transaction(_)) => {
                 self.state = state;
                 self.read(output)
             }
@@ -263,7 +267,7 @@ impl Session {
             OpenQuestion::Answered(answer) => {
                 let setting = Setting {
                     options: &self.options,
-                    channel: self.channel,
+                    channel: channel(self.tls.as_ref()),
                     modes: self.modes,
                 };
                 let turn = verbs::answered(state, answer, &setting, &mut self.tally);
@@ -339,7 +343,7 @@ impl Session {
         let state = std::mem::replace(&mut self.state, State::Ended(Ending::Fault));
         let setting = Setting {
             options: &self.options,
-            channel: self.channel,
+            channel: channel(self.tls.as_ref()),
             modes: self.modes,
         };
         let turn = obey(state, line, &setting);
@@ -367,6 +371,7 @@ impl Session {
             self.state,
             State::Authorization(_)
                 | State::Exchange(..)
+                | State::Concluding(..)
                 | State::Transaction(_)
                 | State::Handshaking
         )
@@ -401,7 +406,7 @@ impl Session {
         let limits = &self.options.limits;
         let start = self.lines.unread().get(..5).unwrap_or_default();
         let limit = match self.state {
-            State::Exchange(..) => limits.sasl_line,
+            State::Exchange(..) | State::Concluding(..) => limits.sasl_line,
             State::Authorization(_) if start.eq_ignore_ascii_case(b"AUTH ") => limits.sasl_line,
             _ => limits.command_line,
         };
@@ -418,7 +423,7 @@ impl Session {
         }
         let unread = self.lines.unread();
         let closed = State::Ended(Ending::Abuse);
-        if self.channel == Channel::Clear && unread.first() == Some(&TLS_HANDSHAKE) {
+        if self.tls.is_none() && unread.first() == Some(&TLS_HANDSHAKE) {
             let note = Note::ForeignProtocol(ForeignProtocol::Tls);
             return Some(Turn::silent(closed).noting(note));
         }
@@ -434,6 +439,10 @@ impl Session {
         self.state = State::Ended(Ending::Fault);
         self.question = OpenQuestion::None;
     }
+}
+
+fn channel(tls: Option<&ChannelBindings>) -> Channel<'_> {
+    tls.map_or(Channel::Clear, Channel::Tls)
 }
 
 /// RFC 9110 9.1, PATCH of RFC 5789, and the preface of RFC 9113 3.4.
@@ -462,7 +471,14 @@ fn obey(state: State, line: Line<'_>, setting: &Setting<'_>) -> Turn {
             Err(misuse) => Turn::misuse(State::Transaction(state), misuse),
         },
         (State::Exchange(state, exchange), Line::Whole(line)) => {
-            verbs::respond(state, exchange, line)
+            verbs::respond(state, exchange, line, setting)
+        }
+        (State::Concluding(claimed, verdict), Line::Whole(line)) => {
+            verbs::conclude(claimed, verdict, line, setting)
+        }
+        (State::Concluding(claimed, _), Line::TooLong) => {
+            let state = State::Authorization(claimed.back());
+            Turn::misuse(state, Misuse::TooLong)
         }
         (State::Exchange(state, _), Line::TooLong) => {
             Turn::misuse(State::Authorization(state), Misuse::TooLong)

@@ -3,14 +3,15 @@
 use std::num::NonZeroU32;
 
 use cassmail_wire::Ending;
-use cassmail_wire::sasl::Exchange;
+use cassmail_wire::sasl::scram::Starting;
+use cassmail_wire::sasl::{Channel, Conclusion, Exchange};
 
 use crate::command::Misuse;
 use crate::listing::Listing;
 use crate::maildrop::Maildrop;
 use crate::note::Note;
 use crate::options::{ClearTextLogin, Options};
-use crate::question::Question;
+use crate::question::{LoginRefusal, Question};
 use crate::reply::Reply;
 use crate::retrieval::{Errand, Retrieval};
 use crate::texts::Language;
@@ -24,10 +25,12 @@ use crate::texts::Language;
 ///   USER, CAPA, UTF8,
 ///   LANG               -> Authorization
 ///   PASS               -> LoggingIn -> OpeningMaildrop -> Transaction
-///   AUTH               -> Exchange  -> LoggingIn ...      (cancelled: Authorization)
+///   AUTH               -> Exchange [-> StartingScram -> Exchange] -> LoggingIn
+///                         [-> Concluding] -> OpeningMaildrop ...  (cancelled: Authorization)
 ///   STLS               -> StartingTls -> Handshaking -> Authorization
 ///   QUIT               -> Ended
-/// LoggingIn, OpeningMaildrop, refused -> Authorization, or Ended after too many
+/// StartingScram, LoggingIn, Concluding, OpeningMaildrop, refused
+///                      -> Authorization, or Ended after too many
 ///
 /// Transaction
 ///   STAT, DELE, RSET,
@@ -38,9 +41,9 @@ use crate::texts::Language;
 /// Retrieving, broken off -> Ended
 /// ```
 ///
-/// LoggingIn, OpeningMaildrop, Opening, Retrieving, ClosingBody and Removing wait for an answer.
-/// Only QUIT leads to Removing, which is RFC 1939's UPDATE; a connection that ends otherwise goes
-/// to Ended from wherever it is.
+/// StartingScram, LoggingIn, OpeningMaildrop, Opening, Retrieving, ClosingBody and Removing wait
+/// for an answer. Only QUIT leads to Removing, which is RFC 1939's UPDATE; a connection that ends
+/// otherwise goes to Ended from wherever it is.
 #[derive(Debug)]
 pub(crate) enum State {
     /// Nothing was said yet.
@@ -49,8 +52,13 @@ pub(crate) enum State {
     Authorization(Authorization),
     /// Within AUTH: the client has to respond.
     Exchange(Authorization, Exchange),
+    /// SCRAM asks where it begins.
+    StartingScram(Authorization, Starting),
     /// The claim of this user is being checked.
     LoggingIn(Claimed),
+    /// The verdict is there. Its last word was sent as a challenge, and the client says that it has
+    /// heard it: with nothing, or by giving up.
+    Concluding(Claimed, Result<(), LoginRefusal>),
     /// The maildrop of this user is being listed.
     OpeningMaildrop(Claimed),
     /// RFC 1939 5.
@@ -86,6 +94,7 @@ pub(crate) struct Authorization {
 pub(crate) struct Claimed {
     pub(crate) user: String,
     pub(crate) refused_logins: u32,
+    pub(crate) conclusion: Conclusion,
 }
 
 /// After login.
@@ -100,7 +109,7 @@ pub(crate) struct Transaction {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Setting<'a> {
     pub(crate) options: &'a Options,
-    pub(crate) channel: Channel,
+    pub(crate) channel: Channel<'a>,
     pub(crate) modes: Modes,
 }
 
@@ -137,17 +146,20 @@ impl Modes {
     }
 }
 
-/// How bytes travel.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Channel {
-    Clear,
-    Encrypted,
+impl Claimed {
+    /// Where the session is when the claim came to nothing.
+    pub(crate) fn back(self) -> Authorization {
+        Authorization {
+            user: None,
+            refused_logins: self.refused_logins,
+        }
+    }
 }
 
 impl Setting<'_> {
     /// Whether passwords may come over this channel.
     pub(crate) fn may_log_in(&self) -> bool {
-        self.channel == Channel::Encrypted
+        matches!(self.channel, Channel::Tls(_))
             || self.options.clear_text_login == ClearTextLogin::Allowed
     }
 }

@@ -9,6 +9,7 @@ use cassmail_mail::{Entry, MessageId, Removed};
 use cassmail_pop3::{
     Answer, ClearTextLogin, Contents, LoginRefusal, Note, Options, Question, Session,
 };
+use cassmail_wire::sasl::{Acceptance, Claim};
 use cassmail_wire::{Ending, Machine, Moment, Step};
 use proptest::prelude::*;
 
@@ -131,7 +132,10 @@ impl Connection {
 
     fn answer_to(&mut self, question: Question) -> Answer {
         match question {
-            Question::LogIn(claim) if claim.password.expose() == "sesame" => Answer::LogIn(Ok(())),
+            Question::StartScram(_) => Answer::StartScram(Err(LoginRefusal::TryLater)),
+            Question::LogIn(claim) if claim == Claim::of_password("bob", "sesame") => {
+                Answer::LogIn(Ok(Acceptance::default()))
+            }
             Question::LogIn(_) => Answer::LogIn(Err(LoginRefusal::Wrong)),
             Question::OpenMaildrop => Answer::Maildrop(Ok(Contents {
                 entries: self.maildrop.clone(),
@@ -351,11 +355,9 @@ fn an_answer_without_a_question_ends_the_session() {
 #[test]
 fn tls_without_stls_ends_the_session() {
     let mut connection = logged_in(1, b"x");
-    connection.session.tls_started(cassmail_wire::TlsFacts {
-        version: cassmail_wire::TlsVersion::Tls13,
-        cipher: "TLS_AES_256_GCM_SHA384",
-        server_name: None,
-    });
+    connection
+        .session
+        .tls_started(cassmail_transcript::tls_facts());
     assert_eq!(connection.settle(), Rest::Closed(Ending::Fault));
 }
 

@@ -1,13 +1,16 @@
 //! The golden conversations of POP3, and the world they happen in.
 //!
-//! Bob's password is `sesame`. His maildrop holds three messages, unless a transcript gives it
+//! Bob's password is `sesame`; his token and what SCRAM begins with are those of
+//! `cassmail_transcript::Accounts`. His maildrop holds three messages, unless a transcript gives it
 //! others. Settings, behind `@ with`: `login-in-clear`, `no-certificate`, `implicit-tls`,
-//! `pieces=N` to have messages come in pieces of N octets, `expire=N` and `own-expire=N` for the
-//! days that EXPIRE tells before and after login, `login-delay=N` in seconds, and `language=TAG`
-//! for what `LANG *` means.
+//! `no-scram`, `oauth` or `oauth=SCOPE` (tokens are taken), `unbound` (TLS from the first octet has
+//! nothing to bind a login to), `pieces=N` to have messages come in pieces of N octets, `expire=N`
+//! and `own-expire=N` for the days that EXPIRE tells before and after login, `login-delay=N` in
+//! seconds, and `language=TAG` for what `LANG *` means.
 //!
 //! ```text
-//! ?: login bob sesame      !: true | wrong | later | in-use
+//! ?: scram bob             !: ok | later
+//! ?: login bob sesame      !: ok | true | wrong | later | in-use
 //! ?: maildrop              !: maildrop "..." "..." | later | in-use | too-soon
 //!                             in front of a message: size=N, surrogate=N, uidl=TEXT
 //! ?: open 2                !: opened | gone | later | damaged
@@ -30,8 +33,9 @@ use cassmail_pop3::{
     Note, Options, Question, RemoveRefusal, Session, TlsOffer,
 };
 use cassmail_surrogate::Surrogate;
-use cassmail_transcript::{Scripted, check_folder};
-use cassmail_wire::{Caller, Moment, SessionId, Source, TlsFacts, TlsVersion};
+use cassmail_transcript::{Accounts, Scripted, check_folder, proof_text, tls_facts};
+use cassmail_wire::sasl::{Acceptance, BearerOffer, ScramOffer};
+use cassmail_wire::{Caller, ChannelBindings, Moment, SessionId, Source};
 
 #[test]
 fn every_transcript_holds_in_every_cut() {
@@ -77,7 +81,19 @@ impl Scripted for World {
             match setting.split_once('=').unwrap_or((setting, "")) {
                 ("login-in-clear", _) => options.clear_text_login = ClearTextLogin::Allowed,
                 ("no-certificate", _) => options.tls = TlsOffer::Absent,
-                ("implicit-tls", _) => caller.tls = Some(tls()),
+                ("implicit-tls", _) => caller.tls = Some(tls_facts()),
+                ("unbound", _) => {
+                    let tls = caller
+                        .tls
+                        .as_mut()
+                        .ok_or("unbound is behind implicit-tls")?;
+                    tls.bindings = ChannelBindings::default();
+                }
+                ("no-scram", _) => options.sasl.scram = ScramOffer::Absent,
+                ("oauth", scope) => {
+                    let scope = scope.to_owned();
+                    options.sasl.bearer = Some(BearerOffer { scope });
+                }
                 ("pieces", size) => world.piece = number(size)?,
                 ("expire", days) => options.expire = days.parse().ok(),
                 ("own-expire", days) => world.expire = days.parse().ok(),
@@ -96,8 +112,9 @@ impl Scripted for World {
 
     fn question_text(&mut self, question: &Question) -> String {
         match question {
+            Question::StartScram(user) => format!("scram {user}"),
             Question::LogIn(claim) => {
-                format!("login {} {}", claim.user, claim.password.expose())
+                format!("login {} {}", claim.user, proof_text(&claim.proof))
             }
             Question::OpenMaildrop => "maildrop".to_owned(),
             Question::OpenBody(id, Form::AsKept) => format!("open {}", self.place(*id)),
@@ -114,9 +131,10 @@ impl Scripted for World {
 
     fn usual_answer(&mut self, question: Question) -> Answer {
         match question {
+            Question::StartScram(_) => Answer::StartScram(Ok(Accounts::start())),
             Question::LogIn(claim) => {
-                let is_true = claim.user == "bob" && claim.password.expose() == "sesame";
-                Answer::LogIn(is_true.then_some(()).ok_or(LoginRefusal::Wrong))
+                let checked = ACCOUNTS.check(&claim).map(|(_, acceptance)| acceptance);
+                Answer::LogIn(checked.ok_or(LoginRefusal::Wrong))
             }
             Question::OpenMaildrop => Answer::Maildrop(Ok(self.contents())),
             Question::OpenBody(id, form) => Answer::Opened(self.open(id, form)),
@@ -130,7 +148,9 @@ impl Scripted for World {
         let (word, rest) = text.split_once(' ').unwrap_or((text, ""));
         Ok(match (question, word) {
             (_, "out-of-turn") => Answer::Removed(Ok(Removed::asserted_gone(1))),
-            (Question::LogIn(_), "true") => Answer::LogIn(Ok(())),
+            (question, "ok") => self.usual_answer(question),
+            (Question::StartScram(_), "later") => Answer::StartScram(Err(LoginRefusal::TryLater)),
+            (Question::LogIn(_), "true") => Answer::LogIn(Ok(Acceptance::default())),
             (Question::LogIn(_), "wrong") => Answer::LogIn(Err(LoginRefusal::Wrong)),
             (Question::LogIn(_), "later") => Answer::LogIn(Err(LoginRefusal::TryLater)),
             (Question::LogIn(_), "too-many") => Answer::LogIn(Err(LoginRefusal::TooMany)),
@@ -217,13 +237,10 @@ fn caller() -> Caller {
     }
 }
 
-fn tls() -> TlsFacts {
-    TlsFacts {
-        version: TlsVersion::Tls13,
-        cipher: "TLS_AES_256_GCM_SHA384",
-        server_name: None,
-    }
-}
+const ACCOUNTS: Accounts = Accounts {
+    names: &["bob"],
+    password: "sesame",
+};
 
 fn body_refusal(word: &str) -> Result<BodyRefusal, String> {
     Ok(match word {

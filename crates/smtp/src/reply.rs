@@ -86,7 +86,8 @@ pub struct Reply {
     more: Vec<WireText>,
 }
 
-/// The octets of a reply line with its CRLF (RFC 5321 4.5.3.1.5).
+/// The octets of a reply line with its CRLF (RFC 5321 4.5.3.1.5). Challenges may be longer, see
+/// RFC 4954 4.
 const LINE_LIMIT: usize = 512;
 
 impl Reply {
@@ -134,7 +135,9 @@ impl Reply {
             output.extend_from_slice(&[digit(detail), b' ']);
         }
         output.extend_from_slice(text.as_str().as_bytes());
-        output.truncate(begin.saturating_add(LINE_LIMIT).saturating_sub(2));
+        if self.class != Class::Continue {
+            output.truncate(begin.saturating_add(LINE_LIMIT).saturating_sub(2));
+        }
         output.extend_from_slice(b"\r\n");
     }
 

@@ -5,11 +5,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use cassmail_mail::{MessageId, Stored};
-use cassmail_smtp::server::{Answer, Committed, Options, Question, Recipient, Session};
-use cassmail_smtp::{Class, Verb};
-use cassmail_wire::{
-    Caller, Ending, Machine, Moment, SessionId, Source, Step, TlsFacts, TlsVersion,
+use cassmail_smtp::server::{
+    Answer, Committed, LoginRefusal, Options, Question, Recipient, Session,
 };
+use cassmail_smtp::{Class, Verb};
+use cassmail_wire::sasl::Acceptance;
+use cassmail_wire::{Caller, Ending, Machine, Moment, SessionId, Source, Step};
 use proptest::prelude::*;
 
 fn session(options: Options) -> Session {
@@ -91,9 +92,12 @@ impl Talk {
 
     fn yes(&mut self, question: &Question) -> Answer {
         match question {
-            Question::LogIn(_) => Answer::LogIn(Ok(cassmail_smtp::server::Login {
-                address: "bob@here.example".parse().unwrap(),
-            })),
+            Question::StartScram(_) => Answer::StartScram(Err(LoginRefusal::TryLater)),
+            Question::LogIn(_) => {
+                let address = "bob@here.example".parse().unwrap();
+                let login = cassmail_smtp::server::Login { address };
+                Answer::LogIn(Ok((login, Acceptance::default())))
+            }
             Question::Sender(_) => Answer::Sender(Ok(())),
             Question::Recipient(_) => Answer::Recipient(Ok(())),
             Question::Begin(_) => Answer::Begin(Ok(())),
@@ -182,11 +186,7 @@ fn tls_makes_name_and_login_unknown() {
     talk.say(b"STARTTLS\r\nEHLO evil.example\r\n");
     assert!(talk.session.helo().is_none() && talk.session.user().is_none());
     talk.session.receive(b"EHLO evil.example\r\n");
-    talk.session.tls_started(TlsFacts {
-        version: TlsVersion::Tls13,
-        cipher: "TLS_AES_128_GCM_SHA256",
-        server_name: None,
-    });
+    talk.session.tls_started(cassmail_transcript::tls_facts());
     talk.settle();
     assert!(talk.session.helo().is_none() && talk.session.tls().is_some());
 }

@@ -2,9 +2,11 @@
 //!
 //! The house has the domain `here.example` with bob, carol, postmaster, abuse and `member...`; the
 //! mailbox retired is out of service, everybody else is unknown. The password of bob and of carol
-//! is `secret`. Settings (`@ with ...`): `submission`, `submissions` (TLS from the first octet),
-//! `lmtp`, `no-tls`, `auth=always`, `auth=tls`, `bare-lf=convert`, `bare-lf=refuse`, and limits such as
-//! `errors=3`.
+//! is `secret`; their tokens and what SCRAM begins with are in `cassmail_transcript::Accounts`.
+//! Settings (`@ with ...`): `submission`, `submissions` (TLS from the first octet), `lmtp`,
+//! `no-tls`, `auth=always`, `auth=tls`, `no-scram`, `oauth` or `oauth=SCOPE` (tokens are taken),
+//! `unbound` (TLS from the first octet has nothing to bind a login to), `bare-lf=convert`,
+//! `bare-lf=refuse`, and limits such as `errors=3`.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -12,15 +14,15 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use cassmail_mail::{Address, MessageId, ReversePath, Stored};
+use cassmail_mail::{MessageId, ReversePath, Stored};
 use cassmail_smtp::server::{
     Answer, AuthOffer, BeginRefusal, CommitRefusal, Committed, Hop, Login, LoginRefusal, Options,
     Question, Recipient, RecipientRefusal, Refused, RefusedLate, Sender, SenderRefusal, Session,
     StartTlsOffer,
 };
-use cassmail_transcript::{Scripted, check_folder};
-use cassmail_wire::sasl::Claim;
-use cassmail_wire::{BareLf, Caller, Moment, SessionId, Source, TlsFacts, TlsVersion};
+use cassmail_transcript::{Accounts, Scripted, check_folder, proof_text, tls_facts};
+use cassmail_wire::sasl::{Acceptance, BearerOffer, Claim, Proof, ScramOffer};
+use cassmail_wire::{BareLf, Caller, ChannelBindings, Moment, SessionId, Source, TlsFacts};
 
 #[test]
 fn all_transcripts_pass_in_every_cut() {
@@ -54,13 +56,21 @@ impl Scripted for House {
         for setting in settings {
             set(&mut options, setting)?;
         }
-        let caller = caller(is_set("submissions"));
+        let mut tls = is_set("submissions").then(tls_facts);
+        if let Some(tls) = tls.as_mut().filter(|_| is_set("unbound")) {
+            tls.bindings = ChannelBindings::default();
+        }
+        let caller = caller(tls);
         Ok((Self::default(), Session::new(Arc::new(options), &caller)))
     }
 
     fn question_text(&mut self, question: &Question) -> String {
         match question {
-            Question::LogIn(claim) => format!("login {}", claim.user),
+            Question::StartScram(user) => format!("scram {user}"),
+            Question::LogIn(claim) => match &claim.proof {
+                Proof::Password(_) => format!("login {}", claim.user),
+                proof => format!("login {} {}", claim.user, proof_text(proof)),
+            },
             Question::Sender(sender) => sender_text(sender),
             Question::Recipient(Recipient::Postmaster) => "recipient <Postmaster>".to_owned(),
             Question::Recipient(Recipient::Mailbox(address)) => format!("recipient <{address}>"),
@@ -75,6 +85,7 @@ impl Scripted for House {
 
     fn usual_answer(&mut self, question: Question) -> Answer {
         match question {
+            Question::StartScram(_) => Answer::StartScram(Ok(Accounts::start())),
             Question::LogIn(claim) => Answer::LogIn(log_in(&claim)),
             Question::Sender(sender) => {
                 self.recipients.clear();
@@ -100,7 +111,10 @@ impl Scripted for House {
     fn scripted_answer(&mut self, text: &str, question: Question) -> Result<Answer, String> {
         Ok(match (question, text) {
             (question, "ok") => self.usual_answer(question),
-            (Question::LogIn(_), "confused") => Answer::Forgotten,
+            (Question::LogIn(_) | Question::StartScram(_), "confused") => Answer::Forgotten,
+            (Question::StartScram(_), "trylater") => {
+                Answer::StartScram(Err(LoginRefusal::TryLater))
+            }
             (Question::LogIn(_), "wrong") | (_, "confused") => {
                 Answer::LogIn(Err(LoginRefusal::Wrong))
             }
@@ -195,7 +209,12 @@ fn set(options: &mut Options, setting: &str) -> Result<(), String> {
     };
     let limits = &mut options.limits;
     match name {
-        "submission" | "submissions" | "lmtp" => {}
+        "submission" | "submissions" | "lmtp" | "unbound" => {}
+        "no-scram" => options.sasl.scram = ScramOffer::Absent,
+        "oauth" => {
+            let scope = value.to_owned();
+            options.sasl.bearer = Some(BearerOffer { scope });
+        }
         "no-tls" => options.starttls = StartTlsOffer::NotOffered,
         "auth" if value == "always" => options.auth = AuthOffer::Always,
         "auth" if value == "tls" => options.auth = AuthOffer::UnderTls,
@@ -211,17 +230,13 @@ fn set(options: &mut Options, setting: &str) -> Result<(), String> {
     Ok(())
 }
 
-fn caller(tls: bool) -> Caller {
+fn caller(tls: Option<TlsFacts>) -> Caller {
     Caller {
         session: SessionId(1),
         peer: SocketAddr::from(([192, 0, 2, 1], 4321)),
         source: Source::of([192, 0, 2, 1].into()),
         local: SocketAddr::from(([192, 0, 2, 2], 25)),
-        tls: tls.then_some(TlsFacts {
-            version: TlsVersion::Tls13,
-            cipher: "TLS_AES_256_GCM_SHA384",
-            server_name: None,
-        }),
+        tls,
         accepted_at: Moment::default(),
     }
 }
@@ -251,17 +266,16 @@ fn hop_text(hop: &Hop) -> String {
     format!("begin {} from {}{tls}", hop.with, hop.helo)
 }
 
-fn log_in(claim: &Claim) -> Result<Login, LoginRefusal> {
-    let name = claim
-        .user
-        .strip_suffix("@here.example")
-        .unwrap_or(&claim.user);
-    let is_known = matches!(name, "bob" | "carol") && claim.password.expose() == "secret";
-    let address = format!("{name}@here.example").parse::<Address>();
-    match address {
-        Ok(address) if is_known => Ok(Login { address }),
-        _ => Err(LoginRefusal::Wrong),
-    }
+const ACCOUNTS: Accounts = Accounts {
+    names: &["bob", "carol"],
+    password: "secret",
+};
+
+fn log_in(claim: &Claim) -> Result<(Login, Acceptance), LoginRefusal> {
+    let (name, acceptance) = ACCOUNTS.check(claim).ok_or(LoginRefusal::Wrong)?;
+    let address = format!("{name}@here.example").parse();
+    let address = address.map_err(|_| LoginRefusal::Wrong)?;
+    Ok((Login { address }, acceptance))
 }
 
 fn accept_sender(sender: &Sender) -> Result<(), SenderRefusal> {

@@ -622,9 +622,28 @@ impl Accounts for Cassandra {
         const VERB: Verb = "put the credentials";
         self.core.carry_out(VERB, move |core| async move {
             let kept = core.living(VERB, id).await?.ok_or_else(|| missing(VERB))?;
-            let at = core.later_than(kept.credentials_at);
-            let cell = Some((credentials.encode(), at));
+            let upgraded_at = kept.credentials_at.map(just_behind);
+            let cell = Some((credentials.encode(), core.later_than(upgraded_at)));
             core.put_account(VERB, id, None, cell).await
+        })
+    }
+
+    fn upgrade_credentials(
+        &self,
+        id: AccountId,
+        from: Credentials,
+        to: Credentials,
+    ) -> Work<'_, ()> {
+        const VERB: Verb = "upgrade the credentials";
+        self.core.carry_out(VERB, move |core| async move {
+            let kept = core.living(VERB, id).await?.ok_or_else(|| missing(VERB))?;
+            let is_current = kept.account.is_some_and(|(_, there)| there == from);
+            let Some(written_at) = kept.credentials_at.filter(|_| is_current) else {
+                return Ok(());
+            };
+            let at = Micros(just_behind(written_at));
+            core.put_account(VERB, id, None, Some((to.encode(), at)))
+                .await
         })
     }
 
@@ -683,6 +702,12 @@ impl Accounts for Cassandra {
             core.adopt(VERB, &address, adoption).await
         })
     }
+}
+
+/// The time of an upgrade of credentials: before any change of them, which is at least one later,
+/// whatever the clocks of nodes say. So the change wins even if the upgrade comes after it.
+fn just_behind(written_at: i64) -> i64 {
+    written_at.saturating_add(1)
 }
 
 #[cfg(test)]

@@ -2,7 +2,8 @@
 
 use cassmail_mail::AccountId;
 use cassmail_store::{
-    AccountState, AddressEntry, Bound, Credentials, ErrorKind, Profile, Retention,
+    AccountState, AddressEntry, AppPassword, Bound, Credentials, ErrorKind, Profile, Retention,
+    Service,
 };
 
 use crate::addresses::{put_alias, resolve};
@@ -248,6 +249,103 @@ pub async fn changing_an_account_that_is_not_there_is_missing<S: Subject>(bench:
     let changed = store.put_profile(alice, profile).await;
     assert_eq!(kind(changed), ErrorKind::Missing);
     assert!(store.account(alice).await.unwrap().is_none());
+}
+
+fn upgraded(password: &str) -> Credentials {
+    Credentials {
+        scram_sha_256: Some("SCRAM-SHA-256$4096:c2FsdA==$...".to_owned()),
+        ..credentials(password)
+    }
+}
+
+/// Accounts::upgrade_credentials, Promise and Retry.
+pub async fn an_upgrade_replaces_the_credentials_that_it_was_made_of<S: Subject>(bench: Bench<S>) {
+    let alice = bench.account("alice").await;
+    for _ in 0..2 {
+        let store = bench.store();
+        let upgrade = store.upgrade_credentials(alice, credentials("first"), upgraded("first"));
+        upgrade.await.unwrap();
+        assert!(credentials_of(&bench, alice).await == Some(upgraded("first")));
+    }
+}
+
+/// Accounts::upgrade_credentials, Promise: a change that came before is not undone.
+pub async fn an_upgrade_of_credentials_that_were_changed_does_nothing<S: Subject>(bench: Bench<S>) {
+    let alice = bench.account("alice").await;
+    let store = bench.store();
+    let second = credentials("second");
+    store.put_credentials(alice, second.clone()).await.unwrap();
+    let upgrade = store.upgrade_credentials(alice, credentials("first"), upgraded("first"));
+    upgrade.await.unwrap();
+    assert!(credentials_of(&bench, alice).await == Some(second));
+}
+
+/// Accounts::upgrade_credentials, Promise: a change that comes later is not undone.
+pub async fn a_change_after_an_upgrade_stays<S: Subject>(bench: Bench<S>) {
+    let alice = bench.account("alice").await;
+    let store = bench.store();
+    let upgrade = store.upgrade_credentials(alice, credentials("first"), upgraded("first"));
+    upgrade.await.unwrap();
+    let second = credentials("second");
+    store.put_credentials(alice, second.clone()).await.unwrap();
+    assert!(credentials_of(&bench, alice).await == Some(second));
+}
+
+/// Accounts::upgrade_credentials, Promise: nor is one that comes at the same time.
+pub async fn a_change_at_the_same_time_as_upgrades_stays<S: Subject>(bench: Bench<S>) {
+    for turn in 0..4 {
+        let alice = bench.account(&format!("alice{turn}")).await;
+        let change = |which: usize| {
+            let store = bench.store();
+            async move {
+                let first = credentials("first");
+                match which {
+                    1 => store.put_credentials(alice, credentials("second")).await,
+                    _ => {
+                        store
+                            .upgrade_credentials(alice, first, upgraded("first"))
+                            .await
+                    }
+                }
+            }
+        };
+        for changed in together((0..3).map(change)).await {
+            changed.unwrap();
+        }
+        assert!(credentials_of(&bench, alice).await == Some(credentials("second")));
+    }
+}
+
+/// Accounts::upgrade_credentials, Errors.
+pub async fn upgrading_an_account_that_is_not_there_is_missing<S: Subject>(bench: Bench<S>) {
+    let alice = bench.account("alice").await;
+    remove_account(&bench, "alice").await;
+    let store = bench.store();
+    let upgrade = store.upgrade_credentials(alice, credentials("first"), upgraded("first"));
+    assert_eq!(kind(upgrade.await), ErrorKind::Missing);
+    assert!(store.account(alice).await.unwrap().is_none());
+}
+
+/// Accounts::put_credentials: all that credentials hold is kept.
+pub async fn application_passwords_come_back_as_they_were<S: Subject>(bench: Bench<S>) {
+    let alice = bench.account("alice").await;
+    let made = |name: &str, services: &[Service]| AppPassword {
+        name: name.to_owned(),
+        services: services.to_vec(),
+        sha_256: format!("00ff of {name}"),
+        scram_sha_256: Some("SCRAM-SHA-256$4096:c2FsdA==$...".to_owned()),
+        created_at: 1_700_000_000_000_000,
+    };
+    let mut with_some = credentials("first");
+    with_some.app_passwords = vec![
+        made("phone", &[Service::Pop3, Service::Submission]),
+        made("drucker \u{fc}ber \"Eck\"", &[Service::Submission]),
+    ];
+    let store = bench.store();
+    for new in [with_some, credentials("first")] {
+        store.put_credentials(alice, new.clone()).await.unwrap();
+        assert!(credentials_of(&bench, alice).await == Some(new));
+    }
 }
 
 /// Accounts::account: of nobody.

@@ -175,8 +175,8 @@ pub(crate) fn new_account(text: &str, password: &str) -> NewAccount {
 
 pub(crate) fn credentials(password: &str) -> Credentials {
     Credentials {
-        password_hash: format!("$argon2id$v=19$m=8,t=1,p=1$c2FsdA${password}"),
         scram_sha_256: Some(format!("4096:{password}:c3RvcmVk:c2VydmVy")),
+        ..Credentials::of_hash(format!("$argon2id$v=19$m=8,t=1,p=1$c2FsdA${password}"))
     }
 }
 

@@ -82,6 +82,12 @@ macro_rules! contract_tests {
                 a_changed_state_counts_at_once,
                 a_repeated_change_of_an_account_is_harmless,
                 changing_an_account_that_is_not_there_is_missing,
+                an_upgrade_replaces_the_credentials_that_it_was_made_of,
+                an_upgrade_of_credentials_that_were_changed_does_nothing,
+                a_change_after_an_upgrade_stays,
+                a_change_at_the_same_time_as_upgrades_stays,
+                upgrading_an_account_that_is_not_there_is_missing,
+                application_passwords_come_back_as_they_were,
                 an_account_that_was_never_made_is_none,
                 an_account_that_was_never_made_has_no_messages,
             ]);

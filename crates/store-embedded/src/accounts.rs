@@ -155,6 +155,22 @@ impl Accounts for Embedded {
         })
     }
 
+    fn upgrade_credentials(
+        &self,
+        id: AccountId,
+        from: Credentials,
+        to: Credentials,
+    ) -> Work<'_, ()> {
+        self.change_row("upgrade the credentials", move |group| {
+            must_exist(group, id)?;
+            let key = account_key(Space::Credentials, id);
+            if group.draft.get(&key)? == Some(from.encode()) {
+                group.draft.put(key, to.encode());
+            }
+            Ok(())
+        })
+    }
+
     fn put_profile(&self, id: AccountId, profile: Profile) -> Work<'_, ()> {
         self.change_row("put the profile", move |group| {
             must_exist(group, id)?;

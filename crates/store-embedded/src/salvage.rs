@@ -359,10 +359,7 @@ impl<'a> Salvage<'a> {
         );
         let entry = AddressEntry::Account { id, generation };
         self.put(address_key(&address), entry.encode());
-        let credentials = Credentials {
-            password_hash: "*".to_owned(),
-            scram_sha_256: None,
-        };
+        let credentials = Credentials::of_hash("*");
         self.put(account_key(Space::Credentials, id), credentials.encode());
         self.report.accounts.insert(address.clone());
         let profile = Profile {

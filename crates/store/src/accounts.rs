@@ -78,6 +78,20 @@ pub trait Accounts: Send + Sync {
     /// have happened.
     fn put_credentials(&self, id: AccountId, credentials: Credentials) -> Work<'_, ()>;
 
+    /// Adds to an account's credentials what can be made when their password is at hand, such as
+    /// keys for another mechanism. Nobody waits for it: when the credentials are no longer `from`,
+    /// nothing happens.
+    ///
+    /// *Promise*: durable with the answer; no [`Accounts::put_credentials`] is undone by it,
+    /// whether it came before, comes later, or at the same time from another node. *Retry*:
+    /// harmless. *Errors*: `Missing`. *Cancel*: it may have happened.
+    fn upgrade_credentials(
+        &self,
+        id: AccountId,
+        from: Credentials,
+        to: Credentials,
+    ) -> Work<'_, ()>;
+
     /// Changes an account's state.
     ///
     /// *Promise*: durable with the answer. *Retry*: harmless. *Errors*: `Missing`. *Cancel*: it may

@@ -111,10 +111,7 @@ mod tests {
                 created_at: UnixTime::from_micros(0),
                 retention: Retention::default(),
             },
-            credentials: Credentials {
-                password_hash: "$argon2id$".into(),
-                scram_sha_256: None,
-            },
+            credentials: Credentials::of_hash("$argon2id$"),
         }
     }
 

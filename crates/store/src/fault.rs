@@ -100,6 +100,7 @@ pub enum Verb {
     RemoveAccount,
     Account,
     PutCredentials,
+    UpgradeCredentials,
     PutProfile,
     PutAlias,
     RemoveAlias,
@@ -249,6 +250,7 @@ impl Verb {
             Self::RemoveAccount => "remove the account",
             Self::Account => "read the account",
             Self::PutCredentials => "put the credentials",
+            Self::UpgradeCredentials => "upgrade the credentials",
             Self::PutProfile => "put the profile",
             Self::PutAlias => "put the alias",
             Self::RemoveAlias => "remove the alias",
@@ -404,6 +406,16 @@ impl Accounts for Faulty {
     fn put_credentials(&self, id: AccountId, credentials: Credentials) -> Work<'_, ()> {
         let put = self.inner.put_credentials(id, credentials);
         self.run(Verb::PutCredentials, put)
+    }
+
+    fn upgrade_credentials(
+        &self,
+        id: AccountId,
+        from: Credentials,
+        to: Credentials,
+    ) -> Work<'_, ()> {
+        let upgrade = self.inner.upgrade_credentials(id, from, to);
+        self.run(Verb::UpgradeCredentials, upgrade)
     }
 
     fn put_profile(&self, id: AccountId, profile: Profile) -> Work<'_, ()> {

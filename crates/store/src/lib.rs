@@ -35,6 +35,9 @@ pub use fault::{At, Fault, Faulty, Gate, Script, Side, Verb};
 pub use health::{Health, Store};
 pub use maildrops::{BodyReader, Maildrops, MessageWriter, Patience};
 pub use memory::MemoryStore;
-pub use record::{AccountState, AddressEntry, Credentials, DomainEntry, Profile, RecordError};
+pub use record::{
+    AccountState, AddressEntry, AppPassword, Credentials, DomainEntry, Profile, RecordError,
+    Service,
+};
 pub use retention::{Bound, Retention};
 pub use workers::Workers;

@@ -35,7 +35,7 @@ const PIECE: usize = 256 * 1024;
 /// let store = MemoryStore::new();
 /// let new = NewAccount {
 ///     address: "alice@example.org".parse().unwrap(),
-///     credentials: Credentials { password_hash: "$argon2id$".into(), scram_sha_256: None },
+///     credentials: Credentials::of_hash("$argon2id$"),
 ///     created_at: UnixTime::from_micros(0),
 /// };
 /// let alice = store.create_account(new).await?;
@@ -220,6 +220,21 @@ impl Accounts for MemoryStore {
         self.verb("put the credentials", move |kept| {
             let account = kept.accounts.get_mut(&id).ok_or(ErrorKind::Missing)?;
             account.1 = credentials;
+            Ok(())
+        })
+    }
+
+    fn upgrade_credentials(
+        &self,
+        id: AccountId,
+        from: Credentials,
+        to: Credentials,
+    ) -> Work<'_, ()> {
+        self.verb("upgrade the credentials", move |kept| {
+            let account = kept.accounts.get_mut(&id).ok_or(ErrorKind::Missing)?;
+            if account.1 == from {
+                account.1 = to;
+            }
             Ok(())
         })
     }
@@ -580,10 +595,7 @@ mod tests {
     async fn alice(store: &MemoryStore) -> AccountId {
         let new = NewAccount {
             address: "alice@example.org".parse().unwrap(),
-            credentials: Credentials {
-                password_hash: "$argon2id$".into(),
-                scram_sha_256: None,
-            },
+            credentials: Credentials::of_hash("$argon2id$"),
             created_at: UnixTime::from_micros(0),
         };
         store.create_account(new).await.unwrap()

@@ -74,9 +74,39 @@ pub struct Profile {
 pub struct Credentials {
     /// The argon2id hash in the PHC string format, salt included.
     pub password_hash: String,
-    /// The verifier of RFC 5803 for SCRAM-SHA-256, made with the same password.
+    /// The keys of SCRAM-SHA-256 as RFC 5803 writes them, made with the same password.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scram_sha_256: Option<String>,
+    /// Further passwords, each for one device or program, in the order of their making.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub app_passwords: Vec<AppPassword>,
+}
+
+/// A password that was made here for one device or program. Does not print.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AppPassword {
+    /// What its owner calls it; unique in an account.
+    pub name: String,
+    /// What it opens.
+    pub services: Vec<Service>,
+    /// SHA-256 of the password, in hexadecimal. It was drawn at random and has more than a hundred
+    /// bits, so nobody can try them all, whatever a try costs.
+    pub sha_256: String,
+    /// Its keys for SCRAM-SHA-256, with the salt and the iterations of the account's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scram_sha_256: Option<String>,
+    /// When it was made, in microseconds since 1970.
+    pub created_at: u64,
+}
+
+/// Where somebody logs in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Service {
+    /// To fetch mail.
+    Pop3,
+    /// To send mail.
+    Submission,
 }
 
 /// A record that cannot be read.
@@ -111,6 +141,26 @@ impl AddressEntry {
     /// Whether mail to it goes anywhere.
     pub fn is_in_use(&self) -> bool {
         !matches!(self, Self::Removed { .. })
+    }
+}
+
+impl Credentials {
+    /// Those of a password of which only the hash is known.
+    pub fn of_hash(password_hash: impl Into<String>) -> Self {
+        Self {
+            password_hash: password_hash.into(),
+            scram_sha_256: None,
+            app_passwords: Vec::new(),
+        }
+    }
+}
+
+impl std::fmt::Debug for AppPassword {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AppPassword")
+            .field("name", &self.name)
+            .field("services", &self.services)
+            .finish_non_exhaustive()
     }
 }
 
@@ -359,12 +409,40 @@ mod tests {
         );
     }
 
+    fn for_a_phone() -> AppPassword {
+        AppPassword {
+            name: "phone".to_owned(),
+            services: vec![Service::Pop3, Service::Submission],
+            sha_256: "5ec2e7".to_owned(),
+            scram_sha_256: None,
+            created_at: 5,
+        }
+    }
+
+    #[test]
+    fn credentials_come_back_as_they_were() {
+        let credentials = Credentials {
+            scram_sha_256: Some("SCRAM-SHA-256$...".to_owned()),
+            app_passwords: vec![for_a_phone()],
+            ..Credentials::of_hash("$argon2id$")
+        };
+        let read = Credentials::decode(&credentials.encode()).unwrap();
+        assert!(read == credentials);
+    }
+
+    /// Records of before there were application passwords.
+    #[test]
+    fn what_was_added_later_may_be_missing() {
+        let old = br#"{"password_hash":"$argon2id$"}"#;
+        let read = Credentials::decode(old).unwrap();
+        assert!(read == Credentials::of_hash("$argon2id$"));
+        assert_eq!(read.encode(), old);
+    }
+
     #[test]
     fn credentials_do_not_print() {
-        let credentials = Credentials {
-            password_hash: "$argon2id$secret".into(),
-            scram_sha_256: None,
-        };
+        assert!(!format!("{:?}", for_a_phone()).contains("5ec2e7"));
+        let credentials = Credentials::of_hash("$argon2id$secret");
         assert!(!format!("{credentials:?}").contains("secret"));
     }
 }

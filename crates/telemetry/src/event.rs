@@ -51,6 +51,8 @@ events! {
     POP3_REFUSED = "pop3.refused";
     /// Somebody could not log in; the reason is for the operator alone.
     LOGIN_REFUSED = "login.refused";
+    /// The keys of those whose tokens are believed were loaded anew.
+    LOGIN_KEYS_RELOADED = "login.keys.reloaded";
     /// A verb of the store failed; the chain of causes is in the line.
     STORE_OPERATION_FAILED = "store.operation.failed";
     /// The store goes on without a data center, or with all of them again, or none answers.

@@ -41,6 +41,7 @@ mod folder;
 mod live;
 mod pattern;
 mod perform;
+mod sasl;
 mod stage;
 #[cfg(test)]
 mod tests;
@@ -51,5 +52,6 @@ pub use failure::Failure;
 pub use folder::{check, check_folder, transcripts_in};
 pub use live::{Connection, Live, Pace, run_live, run_live_at};
 pub use pattern::Pattern;
-pub use perform::Scripted;
+pub use perform::{Scripted, tls_facts};
+pub use sasl::{Accounts, proof_text};
 pub use transcript::{ParseError, Transcript};

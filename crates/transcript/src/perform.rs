@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use bytes::Bytes;
-use cassmail_wire::{Ending, Machine, Moment, Step, TlsFacts, TlsVersion};
+use cassmail_wire::{ChannelBindings, Ending, Machine, Moment, Step, TlsFacts, TlsVersion};
 
 use crate::failure::Failure;
 use crate::pattern::printable;
@@ -48,6 +48,20 @@ pub trait Scripted: Sized {
 
     /// How `N:` writes this note.
     fn note_text(&mut self, note: &Note<Self>) -> String;
+}
+
+/// What every handshake of a transcript agrees on, those before the first octet too: each way to
+/// bind a login to the channel has octets that are all the same.
+pub fn tls_facts() -> TlsFacts {
+    TlsFacts {
+        version: TlsVersion::Tls13,
+        cipher: "TLS_AES_256_GCM_SHA384",
+        server_name: None,
+        bindings: ChannelBindings {
+            exporter: Some([7; 32]),
+            server_end_point: Some([9; 32].into()),
+        },
+    }
 }
 
 /// Runs a transcript in one cut.
@@ -164,11 +178,7 @@ impl<'a, S: Scripted> Performance<'a, S> {
             Item::Wait(time) => self.wait(*time),
             Item::Tls if self.waiting == Waiting::ForTls => {
                 self.machine.tick(self.now);
-                self.machine.tls_started(TlsFacts {
-                    version: TlsVersion::Tls13,
-                    cipher: "TLS_AES_256_GCM_SHA384",
-                    server_name: None,
-                });
+                self.machine.tls_started(tls_facts());
                 self.settle()
             }
             Item::Tls => self.fail("the session has not asked for TLS"),

@@ -108,4 +108,38 @@ pub struct TlsFacts {
     pub cipher: &'static str,
     /// The server name that the client asked for (RFC 6066 3).
     pub server_name: Option<String>,
+    /// What a login can be bound to.
+    pub bindings: ChannelBindings,
+}
+
+/// What both ends of a TLS connection know and nobody between can have: a login that is bound to it
+/// is worth nothing on another connection (RFC 5056). Does not print.
+#[derive(Clone, PartialEq, Eq, Default)]
+pub struct ChannelBindings {
+    /// `tls-exporter` (RFC 9266).
+    pub exporter: Option<[u8; 32]>,
+    /// `tls-server-end-point` (RFC 5929 4): the hash of the certificate that was shown.
+    pub server_end_point: Option<Box<[u8]>>,
+}
+
+impl ChannelBindings {
+    /// Whether there is nothing to bind to.
+    pub fn is_empty(&self) -> bool {
+        self.exporter.is_none() && self.server_end_point.is_none()
+    }
+
+    /// The octets by the name in the registry of IANA.
+    pub fn named(&self, name: &str) -> Option<&[u8]> {
+        match name {
+            "tls-exporter" => self.exporter.as_ref().map(<[u8; 32]>::as_slice),
+            "tls-server-end-point" => self.server_end_point.as_deref(),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Debug for ChannelBindings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ChannelBindings(...)")
+    }
 }

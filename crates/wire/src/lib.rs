@@ -31,7 +31,9 @@ mod rate;
 pub mod sasl;
 mod stuffer;
 
-pub use caller::{Caller, Moment, SessionId, Source, Standing, TlsFacts, TlsVersion};
+pub use caller::{
+    Caller, ChannelBindings, Moment, SessionId, Source, Standing, TlsFacts, TlsVersion,
+};
 pub use desk::{Desk, Reception, TurnedAway};
 pub use dot::{BareLf, TextFault, TextStep, Unstuffer};
 pub use line::{Line, Lines};

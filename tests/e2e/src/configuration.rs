@@ -28,13 +28,20 @@ impl Default for Configuration {
 
 impl Configuration {
     /// Writes the file and the certificate; gives the file.
-    pub(crate) fn write(self, folder: &Path, offset: u16, keyspace: Option<&Keyspace>) -> PathBuf {
+    pub(crate) fn write(
+        self,
+        folder: &Path,
+        offset: u16,
+        keyspace: Option<&Keyspace>,
+        more: &str,
+    ) -> PathBuf {
         let file = folder.join("cassmail.toml");
         let mut text = self.text(folder, offset);
         text.extend(keyspace.map(Keyspace::configuration));
         if self.certificate {
             text.push_str(&certificate(folder));
         }
+        text.push_str(more);
         std::fs::write(&file, text).expect("there is room for temporary files");
         file
     }
@@ -68,14 +75,15 @@ impl Configuration {
                  addresses = [\"127.0.0.1:{port}\"]\n{more}\n"
             )
         });
-        // Hashes are cheap, segments small and answers to wrong passwords quick, as in development
-        // mode.
+        // Hashes and keys are cheap, segments small and answers to wrong passwords quick, as in
+        // development mode.
         format!(
             "hostname = \"here.example\"\ndefault_domain = \"here.example\"\n\
              data_dir = \"{}\"\n{}\
              [smtp]\nmax_errors = {}\n[pop3]\nclear_text_login = {}\n\
              [limits]\nexempt = [\"127.0.0.0/8\"]\n\
              [login]\nmemory = \"8 KiB\"\niterations = 1\nfailure_delay = \"0s\"\n\
+             scram_iterations = 4096\n\
              [store.embedded]\nsegment_size = \"16 MiB\"\nlow_water = \"64 MiB\"\n\
              [admin]\nreadings = \"127.0.0.1:{}\"\n",
             folder.join("data").display(),

@@ -117,10 +117,19 @@ impl Server {
     ///
     /// As above.
     pub fn configured(configuration: &Configuration) -> Self {
+        Self::configured_with(configuration, "")
+    }
+
+    /// The same, with more tables in the file.
+    ///
+    /// # Panics
+    ///
+    /// As above.
+    pub fn configured_with(configuration: &Configuration, more: &str) -> Self {
         let folder = tempfile::tempdir().expect("there is room for temporary files");
         let offset = free_offset();
         let keyspace = Keyspace::take();
-        let file = configuration.write(folder.path(), offset, keyspace.as_ref());
+        let file = configuration.write(folder.path(), offset, keyspace.as_ref(), more);
         let file = file.display().to_string();
         if keyspace.as_ref().is_some_and(|keyspace| keyspace.is_new) {
             let mut command = settings::command();
@@ -156,9 +165,20 @@ impl Server {
     /// When the command does not end well.
     #[track_caller]
     pub fn administer(&self, words: &[&str], input: &str) {
+        self.answer(words, input);
+    }
+
+    /// The same; gives what the command printed.
+    ///
+    /// # Panics
+    ///
+    /// As above.
+    #[track_caller]
+    pub fn answer(&self, words: &[&str], input: &str) -> String {
         let mut command = settings::command();
         command.args(&self.arguments[1..]).args(words);
-        run(&mut command, input.as_bytes(), READY).well();
+        let ended = run(&mut command, input.as_bytes(), READY).well();
+        String::from_utf8_lossy(&ended.stdout).into_owned()
     }
 
     /// Starts one that takes POP3 passwords in clear.

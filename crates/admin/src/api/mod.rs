@@ -2,6 +2,7 @@
 
 mod accounts;
 mod aliases;
+mod app_passwords;
 mod domains;
 mod request;
 mod retention;
@@ -53,6 +54,7 @@ pub fn administration(
         .merge(domains::routes())
         .merge(accounts::routes())
         .merge(aliases::routes())
+        .merge(app_passwords::routes())
         .merge(retention::routes())
         .merge(store::routes())
         .layer(DefaultBodyLimit::max(LARGEST_BODY))

@@ -17,6 +17,9 @@ pub(super) struct Asked<T>(pub(super) T);
 /// The name of one thing, as the last variable part of the path.
 pub(super) struct Named(pub(super) String);
 
+/// The names of one thing and of one that belongs to it, as the variable parts of the path.
+pub(super) struct NamedWithin(pub(super) String, pub(super) String);
+
 impl<S, T> FromRequest<S> for Body<T>
 where
     S: Send + Sync,
@@ -56,5 +59,20 @@ where
             Path::from_request_parts(parts, state).await;
         let problem = |why: PathRejection| Problem::new(why.status(), why.body_text());
         read.map(|Path(name)| Self(name)).map_err(problem)
+    }
+}
+
+impl<S> FromRequestParts<S> for NamedWithin
+where
+    S: Send + Sync,
+{
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let read: Result<Path<(String, String)>, PathRejection> =
+            Path::from_request_parts(parts, state).await;
+        let problem = |why: PathRejection| Problem::new(why.status(), why.body_text());
+        read.map(|Path((name, within))| Self(name, within))
+            .map_err(problem)
     }
 }

@@ -16,7 +16,8 @@ use cassmail_admin::{
 use cassmail_mail::UnixTime;
 use cassmail_office::{
     Administration, Belief, Clock, Days, Directory, DirectoryOptions, Janitor, Limits,
-    LocalPartCase, PasswordOptions, Passwords, RetentionMode, RetentionOptions,
+    LocalPartCase, PasswordOptions, Passwords, RetentionMode, RetentionOptions, SaltSecret,
+    ScramOptions,
 };
 use cassmail_store::{Faulty, MemoryStore, Script, Store};
 use cassmail_telemetry::{ClusterFigures, Metrics};
@@ -142,6 +143,10 @@ impl House {
             parallelism: 1,
             workers: 2,
             queue: 1,
+            scram: Some(ScramOptions {
+                iterations: 16,
+                salt_secret: SaltSecret::of(b"of the house"),
+            }),
         };
         let passwords = Arc::new(Passwords::new(&passwords).unwrap());
         let office = Administration::new(

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod aliases;
+mod app_passwords;
 mod domains;
 mod house;
 mod problems;

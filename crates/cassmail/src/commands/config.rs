@@ -14,6 +14,7 @@ pub(crate) fn run(which: &Which, command: Config) -> Outcome {
             let loaded = settings::load(which)?;
             let advice = settings::check(&loaded, &which.given())?;
             settings::certificates(&loaded)?;
+            settings::tokens(&loaded)?;
             wiring::server_options(&loaded.settings, &cassmail_net::Clock::system())?;
             for advice in advice {
                 print::remark(format!("advice: {advice}"));

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::password::Source;
 use super::retention;
-use crate::cli::{Account, Alias, Domain};
+use crate::cli::{Account, Alias, AppPassword, Domain, Service};
 use crate::exit::{Failure, Outcome};
 use crate::print;
 
@@ -95,9 +95,56 @@ pub(crate) async fn account(client: &Client, command: Account) -> Outcome {
             let path = path("/v1/accounts", &address, "");
             send(client, Method::DELETE, &path, &Value::Null).await?;
         }
+        Account::AppPassword(command) => app_password(client, command).await?,
         Account::Import { file } => import(client, &file).await?,
     }
     Ok(())
+}
+
+async fn app_password(client: &Client, command: AppPassword) -> Outcome {
+    match command {
+        AppPassword::Add {
+            address,
+            name,
+            service,
+        } => {
+            let services = match service {
+                None => vec!["pop3", "submission"],
+                Some(Service::Pop3) => vec!["pop3"],
+                Some(Service::Submission) => vec!["submission"],
+            };
+            let body = json!({ "name": name, "services": services });
+            let path = path("/v1/accounts", &address, "/app-passwords");
+            let made = send(client, Method::POST, &path, &body).await?;
+            print::data(text(&made["password"]));
+        }
+        AppPassword::List { address } => {
+            let path = path("/v1/accounts", &address, "/app-passwords");
+            let listed: Vec<Value> = client.get(&path).await.map_err(refused)?;
+            for one in listed {
+                let services = one["services"].as_array().map(Vec::as_slice);
+                let services: Vec<_> = services.unwrap_or_default().iter().map(text).collect();
+                print::data(format!(
+                    "{}\t{}\t{}",
+                    text(&one["name"]),
+                    services.join(" "),
+                    day(one["created_at"].as_i64().unwrap_or_default())
+                ));
+            }
+        }
+        AppPassword::Remove { address, name } => {
+            let rest = format!("/app-passwords/{}", escaped(&name));
+            let path = path("/v1/accounts", &address, &rest);
+            send(client, Method::DELETE, &path, &Value::Null).await?;
+        }
+    }
+    Ok(())
+}
+
+/// A time in seconds since 1970, as the day that it is on (UTC).
+fn day(seconds: i64) -> String {
+    let time = jiff::Timestamp::from_second(seconds).unwrap_or_default();
+    time.strftime("%Y-%m-%d").to_string()
 }
 
 /// Runs an `alias` command.

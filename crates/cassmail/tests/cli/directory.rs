@@ -88,6 +88,7 @@ on_each_way!(
     an_account_that_cannot_be_made_says_why
     what_is_asked_of_an_account_that_is_not_there_is_refused
     a_password_comes_from_standard_input_alone
+    an_application_password_is_shown_once_listed_and_removed
     an_alias_leads_to_others_and_is_removed
     a_catch_all_is_an_alias_of_a_domain
     an_alias_that_cannot_be_made_says_why
@@ -121,6 +122,45 @@ fn a_domain_is_added_listed_and_removed(way: Way) {
         house.run(&["domain", "list"]).done(),
         "also.example\tpostmaster bob@here.example\n"
     );
+}
+
+fn an_application_password_is_shown_once_listed_and_removed(way: Way) {
+    let house = way.furnished();
+    let run = |words: &[&str]| {
+        let words = [&["account", "app-password"], words].concat();
+        house.run(&words).done().to_owned()
+    };
+    let made = run(&["add", "bob@here.example", "his phone"]);
+    assert_eq!(made.trim_end().split('-').count(), 6, "{made}");
+    run(&["add", "BOB@here.example", "printer", "--for", "submission"]);
+    let listed = run(&["list", "bob@here.example"]);
+    let lines: Vec<_> = listed.lines().collect();
+    assert!(
+        lines[0].starts_with("his phone\tpop3 submission\t2"),
+        "{listed}"
+    );
+    assert!(lines[1].starts_with("printer\tsubmission\t2"), "{listed}");
+    assert!(lines.len() == 2 && !listed.contains(made.trim_end()));
+    assert_eq!(run(&["remove", "bob@here.example", "his phone"]), "");
+    assert_eq!(run(&["list", "bob@here.example"]).lines().count(), 1);
+    for (words, said) in [
+        (
+            ["remove", "bob@here.example", "his phone"],
+            "bob@here.example has no application password \"his phone\"; list them with: cassmail \
+             account app-password list bob@here.example",
+        ),
+        (
+            ["add", "bob@here.example", "printer"],
+            "bob@here.example has an application password \"printer\" already; nothing was changed",
+        ),
+        (
+            ["add", "eve@here.example", "printer"],
+            "there is no account eve@here.example; list them with: cassmail account list",
+        ),
+    ] {
+        let words = [&["account", "app-password"][..], &words].concat();
+        assert_eq!(house.run(&words).error(1), said);
+    }
 }
 
 fn a_domain_that_cannot_be_added_or_removed_says_why(way: Way) {

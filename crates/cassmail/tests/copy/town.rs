@@ -122,8 +122,8 @@ pub(crate) async fn account(store: &dyn Store, name: &str) -> AccountId {
     let new = NewAccount {
         address: address(name),
         credentials: Credentials {
-            password_hash: format!("$argon2id$v=19$m=8,t=1,p=1$c2FsdA${name}"),
             scram_sha_256: Some(format!("4096:{name}:c3RvcmVk:c2VydmVy")),
+            ..Credentials::of_hash(format!("$argon2id$v=19$m=8,t=1,p=1$c2FsdA${name}"))
         },
         created_at: THEN,
     };

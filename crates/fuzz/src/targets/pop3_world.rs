@@ -8,8 +8,10 @@ use cassmail_pop3::{
     Answer, BodyRefusal, ClearTextLogin, Contents, LoginRefusal, MaildropRefusal, Options,
     Question, RemoveRefusal, Session, TlsOffer,
 };
+use cassmail_transcript::Accounts;
+use cassmail_wire::sasl::{BearerOffer, Proof};
 
-use super::talk::{Talk, World, caller, tls};
+use super::talk::{Talk, World, acceptance, caller, check_claim, tls};
 use crate::dice::Dice;
 
 /// What is said before the input, so that it meets every state.
@@ -50,6 +52,7 @@ pub(super) mod setting {
 fn options(settings: u8) -> Options {
     let has = |bit: u8| settings & bit != 0;
     let mut options = Options::default();
+    options.sasl.bearer = Some(BearerOffer::default());
     if has(setting::IN_CLEAR) {
         options.clear_text_login = ClearTextLogin::Allowed;
     }
@@ -156,11 +159,18 @@ impl World for PopWorld {
     fn answer(&mut self, question: Question) -> Answer {
         self.asked.push(format!("{question:?}"));
         match question {
+            Question::StartScram(_) => Answer::StartScram(match self.mood(1) {
+                0 => Ok(Accounts::start()),
+                _ => Err(LoginRefusal::TryLater),
+            }),
             Question::LogIn(claim) => {
-                assert!(!claim.user.contains('\0'));
-                let is_true = claim.password.expose() == "sesame";
+                check_claim(&claim);
+                let is_true = match &claim.proof {
+                    Proof::Password(password) => password.expose() == "sesame",
+                    Proof::Scram(_) | Proof::Token(_) => true,
+                };
                 Answer::LogIn(match self.mood(2) {
-                    0 if is_true => Ok(()),
+                    0 if is_true => Ok(acceptance(&claim)),
                     1 => Err(LoginRefusal::TryLater),
                     2 => Err(LoginRefusal::InUse),
                     _ => Err(LoginRefusal::Wrong),

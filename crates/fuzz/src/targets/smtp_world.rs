@@ -8,9 +8,11 @@ use cassmail_smtp::server::{
     Answer, AuthOffer, BeginRefusal, CommitRefusal, Committed, Login, LoginRefusal, Options,
     Question, Recipient, RecipientRefusal, RefusedLate, SenderRefusal, Session, StartTlsOffer,
 };
+use cassmail_transcript::Accounts;
+use cassmail_wire::sasl::BearerOffer;
 
 use super::dots::is_clean;
-use super::talk::{Talk, World, caller, tls};
+use super::talk::{Talk, World, acceptance, caller, check_claim, tls};
 use crate::dice::Dice;
 
 /// What is said before the input, so that it meets every state.
@@ -67,6 +69,7 @@ pub(super) fn options(settings: u8) -> Options {
     } else {
         options.limits.errors = 1000;
     }
+    options.sasl.bearer = Some(BearerOffer::default());
     options
 }
 
@@ -167,9 +170,16 @@ impl World for SmtpWorld {
     fn answer(&mut self, question: Question) -> Answer {
         let mut asked = format!("{question:?}");
         let answer = match question {
+            Question::StartScram(user) => {
+                assert!(!user.is_empty() && !user.contains('\0'));
+                Answer::StartScram(match self.mood(1) {
+                    0 => Ok(Accounts::start()),
+                    _ => Err(LoginRefusal::TryLater),
+                })
+            }
             Question::LogIn(claim) => {
-                assert!(!claim.user.is_empty() && !claim.user.contains('\0'));
-                Answer::LogIn(self.log_in())
+                check_claim(&claim);
+                Answer::LogIn(self.log_in().map(|login| (login, acceptance(&claim))))
             }
             Question::Sender(_) => Answer::Sender(match self.mood(3) {
                 0 => Ok(()),

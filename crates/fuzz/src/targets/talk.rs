@@ -1,8 +1,7 @@
 //! A conversation with a session, without sockets; and what must hold in all of them.
 
-use cassmail_wire::{
-    Caller, Ending, Machine, Moment, SessionId, Source, Step, TlsFacts, TlsVersion,
-};
+use cassmail_wire::sasl::{Acceptance, Claim, Proof};
+use cassmail_wire::{Caller, Ending, Machine, Moment, SessionId, Source, Step, TlsFacts};
 
 use crate::dice::Dice;
 
@@ -121,11 +120,22 @@ impl<W: World> Talk<W> {
 }
 
 pub(super) fn tls() -> TlsFacts {
-    TlsFacts {
-        version: TlsVersion::Tls13,
-        cipher: "TLS_AES_256_GCM_SHA384",
-        server_name: None,
+    cassmail_transcript::tls_facts()
+}
+
+/// What a true claim earns.
+pub(super) fn acceptance(claim: &Claim) -> Acceptance {
+    let is_scram = matches!(claim.proof, Proof::Scram(_));
+    Acceptance {
+        server_signature: is_scram.then_some([7; 32]),
     }
+}
+
+/// What a claim always is: of somebody, unless a token says who it is.
+pub(super) fn check_claim(claim: &Claim) {
+    let is_token = matches!(claim.proof, Proof::Token(_));
+    assert!(is_token || !claim.user.is_empty(), "somebody claims");
+    assert!(!claim.user.contains('\0'));
 }
 
 /// Somebody who connects.

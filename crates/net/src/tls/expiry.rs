@@ -2,7 +2,8 @@
 //!
 //! Only that: whether a certificate may be believed is for those to judge who see it.
 
-const SEQUENCE: u8 = 0x30;
+use super::der::{Element, SEQUENCE};
+
 const VERSION: u8 = 0xa0;
 const UTC_TIME: u8 = 0x17;
 const GENERALIZED_TIME: u8 = 0x18;
@@ -22,36 +23,6 @@ pub(super) fn not_after(certificate: &[u8]) -> Option<u64> {
     let (_, rest) = Element::read(validity.inside(SEQUENCE)?)?;
     let (end, _) = Element::read(rest)?;
     time(&end)
-}
-
-struct Element<'a> {
-    tag: u8,
-    content: &'a [u8],
-}
-
-impl<'a> Element<'a> {
-    /// The first element, and what stands behind it.
-    fn read(der: &'a [u8]) -> Option<(Self, &'a [u8])> {
-        let (&tag, rest) = der.split_first()?;
-        let (&length, rest) = rest.split_first()?;
-        let (length, rest) = match length.checked_sub(0x80) {
-            None => (usize::from(length), rest),
-            Some(octets @ 1..=3) => {
-                let (octets, rest) = rest.split_at_checked(usize::from(octets))?;
-                let length = octets
-                    .iter()
-                    .fold(0, |sum, &octet| sum << 8 | usize::from(octet));
-                (length, rest)
-            }
-            Some(_) => return None,
-        };
-        let (content, rest) = rest.split_at_checked(length)?;
-        Some((Self { tag, content }, rest))
-    }
-
-    fn inside(&self, tag: u8) -> Option<&'a [u8]> {
-        (self.tag == tag).then_some(self.content)
-    }
 }
 
 /// `YYMMDDHHMMSSZ` up to 2049 (RFC 5280 4.1.2.5.1), else `YYYYMMDDHHMMSSZ` (4.1.2.5.2).

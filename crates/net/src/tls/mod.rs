@@ -1,6 +1,8 @@
 //! TLS of the server's side: certificates that can be changed while they are used.
 
+mod bindings;
 mod certificates;
+mod der;
 mod expiry;
 
 use std::io;
@@ -8,11 +10,13 @@ use std::sync::Arc;
 
 use cassmail_wire::{TlsFacts, TlsVersion};
 use rustls::crypto::ring;
-use rustls::server::NoServerSessionStorage;
+use rustls::server::{NoServerSessionStorage, ResolvesServerCert};
 use rustls::{CipherSuite, ProtocolVersion, ServerConfig, ServerConnection};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 
+use bindings::Witness;
 pub use certificates::{CertificateFiles, Certificates, Expiry, TlsError};
 
 /// TLS as one listener speaks it: 1.2 and 1.3 (RFC 8996 4 and 5, RFC 9325 3.1), sessions resumed by
@@ -21,7 +25,7 @@ pub use certificates::{CertificateFiles, Certificates, Expiry, TlsError};
 /// 3.10).
 #[derive(Clone)]
 pub struct TlsService {
-    acceptor: TlsAcceptor,
+    config: Arc<ServerConfig>,
 }
 
 impl TlsService {
@@ -42,20 +46,27 @@ impl TlsService {
         // A mail client comes back on one connection, not on two.
         config.send_tls13_tickets = 1;
         Ok(Self {
-            acceptor: TlsAcceptor::from(Arc::new(config)),
+            config: Arc::new(config),
         })
     }
 
-    pub(crate) fn accept<IO>(&self, io: IO) -> tokio_rustls::Accept<IO>
+    /// Shakes hands. Each handshake has a resolver of its own, which afterwards knows the
+    /// certificate that was shown; rustls does not tell.
+    pub(crate) async fn accept<IO>(&self, io: IO) -> io::Result<(TlsStream<IO>, TlsFacts)>
     where
         IO: AsyncRead + AsyncWrite + Unpin,
     {
-        self.acceptor.accept(io)
+        let witness = Arc::new(Witness::of(&self.config.cert_resolver));
+        let mut config = ServerConfig::clone(&self.config);
+        config.cert_resolver = Arc::clone(&witness) as Arc<dyn ResolvesServerCert>;
+        let stream = TlsAcceptor::from(Arc::new(config)).accept(io).await?;
+        let facts = facts(stream.get_ref().1, &witness)?;
+        Ok((stream, facts))
     }
 }
 
 /// What a finished handshake agreed on.
-pub(crate) fn facts(connection: &ServerConnection) -> io::Result<TlsFacts> {
+fn facts(connection: &ServerConnection, witness: &Witness) -> io::Result<TlsFacts> {
     let unfinished = || io::Error::other("the handshake agreed on nothing");
     let version = match connection.protocol_version() {
         Some(ProtocolVersion::TLSv1_2) => TlsVersion::Tls12,
@@ -69,6 +80,7 @@ pub(crate) fn facts(connection: &ServerConnection) -> io::Result<TlsFacts> {
         version,
         cipher: registered_name(suite.suite()),
         server_name: connection.server_name().map(str::to_owned),
+        bindings: witness.bindings(connection),
     })
 }
 

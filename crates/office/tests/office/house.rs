@@ -12,13 +12,14 @@ use cassmail_office::{
     Administration, Belief, Clock, Counter, Days, Directory, DirectoryOptions, GuessOptions,
     Intake, IntakeDesk, IntakeOptions, Janitor, Limits, LocalPartCase, LoginOptions, Logins,
     MaildropDesk, MaildropLock, MaildropOptions, NewPassword, PasswordOptions, Passwords,
-    RateOptions, RetentionMode, RetentionOptions,
+    RateOptions, RetentionMode, RetentionOptions, SaltSecret, ScramOptions, Tokens,
 };
 use cassmail_smtp::server::{Options, Session as SmtpSession};
 use cassmail_store::{MemoryStore, Store};
 use cassmail_telemetry::Metrics;
 use cassmail_wire::{
-    Caller, Desk, Ending, Machine, Moment, SessionId, Source, Step, TlsFacts, TlsVersion,
+    Caller, ChannelBindings, Desk, Ending, Machine, Moment, SessionId, Source, Step, TlsFacts,
+    TlsVersion,
 };
 
 /// Everybody's password.
@@ -136,12 +137,34 @@ impl House {
         Self::empty(other.store.clone(), usual(MaildropLock::Shared))
     }
 
+    /// Another node over the same store, where nobody logs in by SCRAM.
+    pub(crate) fn without_scram(other: &Self) -> Self {
+        let options = usual(MaildropLock::Shared);
+        Self::knowing(other.store.clone(), options, false, None)
+    }
+
+    /// Another node over the same store that believes these tokens.
+    pub(crate) fn believing(other: &Self, tokens: Tokens) -> Self {
+        let tokens = Some(Arc::new(tokens));
+        let options = usual(MaildropLock::Shared);
+        Self::knowing(other.store.clone(), options, true, tokens)
+    }
+
     /// Lets time pass.
     pub(crate) fn turn(&self, by: Duration) {
         *self.clock.turned.lock().unwrap() += by;
     }
 
     fn empty(store: Arc<dyn Store>, giving_out: MaildropOptions) -> Self {
+        Self::knowing(store, giving_out, true, None)
+    }
+
+    fn knowing(
+        store: Arc<dyn Store>,
+        giving_out: MaildropOptions,
+        scram: bool,
+        tokens: Option<Arc<Tokens>>,
+    ) -> Self {
         let clock = Arc::new(StillClock::default());
         let ticking: Arc<dyn Clock> = clock.clone();
         let metrics = Arc::new(Metrics::new());
@@ -158,12 +181,17 @@ impl House {
             parallelism: 1,
             workers: 1,
             queue: 10,
+            scram: scram.then(|| ScramOptions {
+                iterations: 16,
+                salt_secret: SaltSecret::of(b"of all nodes"),
+            }),
         };
         let passwords = Arc::new(Passwords::new(&passwords).unwrap());
         let options = LoginOptions {
             default_domain: "here.example".parse().ok(),
             guesses: GuessOptions::default(),
             remembered: 2,
+            tokens,
         };
         let logins = Logins::new(
             store.clone(),
@@ -318,6 +346,7 @@ fn tls() -> TlsFacts {
         version: TlsVersion::Tls13,
         cipher: "TLS_AES_256_GCM_SHA384",
         server_name: None,
+        bindings: ChannelBindings::default(),
     }
 }
 

@@ -4,28 +4,33 @@ use std::time::Duration;
 
 use cassmail_mail::Secret;
 use cassmail_office::{LoginFailure, NewPassword};
+use cassmail_store::Service;
 use cassmail_telemetry::Label as _;
 use cassmail_wire::Source;
 use cassmail_wire::sasl::Claim;
 
 use crate::house::{House, PASSWORD, address};
 
-fn claim(user: &str, password: &str) -> Claim {
-    Claim {
-        user: user.to_owned(),
-        password: Secret::new(password.to_owned()),
-    }
-}
-
 async fn reason(house: &House, user: &str, password: &str) -> &'static str {
     reason_from(house, 7, user, password).await
+}
+
+async fn check(
+    house: &House,
+    user: &str,
+    password: &str,
+    source: Source,
+) -> Result<(), LoginFailure> {
+    let claim = Claim::of_password(user, password);
+    let checked = house.logins.check(claim, Service::Pop3, source).await;
+    checked.map(drop)
 }
 
 /// What somebody is told who connects from `192.0.2.last`.
 async fn reason_from(house: &House, last: u8, user: &str, password: &str) -> &'static str {
     let source = Source::of([192, 0, 2, last].into());
-    match house.logins.check(claim(user, password), source).await {
-        Ok(_) => "in",
+    match check(house, user, password, source).await {
+        Ok(()) => "in",
         Err(LoginFailure::Wrong(reason)) => reason,
         Err(LoginFailure::TooMany(limit)) => limit.text(),
         Err(_) => "fault",

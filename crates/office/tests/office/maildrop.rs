@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
-use cassmail_mail::Secret;
 use cassmail_office::{MaildropDesk, MaildropLock};
 use cassmail_pop3::{Answer, BodyRefusal, Contents, Form, MaildropRefusal, Question};
 use cassmail_store::MemoryStore;
 use cassmail_wire::Desk as _;
-use cassmail_wire::sasl::Claim;
+use cassmail_wire::sasl::{Acceptance, Claim};
 
 use crate::house::{House, PASSWORD, address, caller};
 
@@ -98,10 +97,7 @@ fn desk(house: &House) -> MaildropDesk {
 }
 
 async fn log_in(desk: &mut MaildropDesk) -> Answer {
-    let claim = Claim {
-        user: "bob".to_owned(),
-        password: Secret::new(PASSWORD.to_owned()),
-    };
+    let claim = Claim::of_password("bob", PASSWORD);
     desk.answer(Question::LogIn(claim)).await
 }
 
@@ -112,7 +108,10 @@ async fn a_message_that_another_session_removed_is_gone_and_the_session_goes_on(
     let account = account.unwrap().unwrap();
     let first = house.store.list(account).await.unwrap()[0].id;
     let mut desk = desk(&house);
-    assert_eq!(log_in(&mut desk).await, Answer::LogIn(Ok(())));
+    assert_eq!(
+        log_in(&mut desk).await,
+        Answer::LogIn(Ok(Acceptance::default()))
+    );
     session(&house, "DELE 1\r\nQUIT\r\n").await;
     let gone = desk.answer(Question::OpenBody(first, Form::AsKept)).await;
     assert_eq!(gone, Answer::Opened(Err(BodyRefusal::Gone)));

@@ -1,5 +1,6 @@
 //! The office with real sessions of both protocols in front of it and a store in memory behind it.
 
+mod client;
 mod directory;
 mod faults;
 mod house;
@@ -10,5 +11,7 @@ mod lmtp;
 mod login;
 mod maildrop;
 mod mixups;
+mod scram;
 mod submission;
 mod terms;
+mod tokens;

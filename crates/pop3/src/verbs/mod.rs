@@ -28,6 +28,7 @@ mod user;
 mod utf8;
 
 pub(crate) use auth::respond;
+pub(crate) use login::conclude;
 
 /// What a client can say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -168,8 +169,11 @@ pub(crate) fn answered(
     tally: &mut Tally,
 ) -> Turn {
     match (state, answer) {
+        (State::StartingScram(state, starting), Answer::StartScram(start)) => {
+            auth::started(state, starting, start, setting)
+        }
         (State::LoggingIn(claimed), Answer::LogIn(verdict)) => {
-            login::proved(claimed, verdict, setting)
+            login::judged(claimed, verdict, setting)
         }
         (State::OpeningMaildrop(claimed), Answer::Maildrop(listing)) => {
             login::opened(claimed, listing, setting, tally)
@@ -187,10 +191,13 @@ pub(crate) fn answered(
 
 #[cfg(test)]
 mod tests {
+    use cassmail_wire::ChannelBindings;
+    use cassmail_wire::sasl::Channel;
+
     use super::*;
     use crate::maildrop::Maildrop;
     use crate::options::Options;
-    use crate::state::{Channel, Encoding, Modes, Outcome};
+    use crate::state::{Encoding, Modes, Outcome};
 
     fn is_refused(turn: &Turn) -> bool {
         matches!(turn.outcome, Outcome::Misuse(Misuse::NotNow))
@@ -199,9 +206,10 @@ mod tests {
     #[test]
     fn the_table_tells_where_verbs_are_taken() {
         let options = Options::default();
+        let tls = ChannelBindings::default();
         let setting = Setting {
             options: &options,
-            channel: Channel::Encrypted,
+            channel: Channel::Tls(&tls),
             modes: Modes::default(),
         };
         for row in &TABLE {

@@ -5,7 +5,7 @@
 //! ```
 
 use cassmail_mail::Secret;
-use cassmail_wire::sasl::Claim;
+use cassmail_wire::sasl::{Claim, Conclusion, Proof};
 
 use super::{login, user};
 use crate::command::Misuse;
@@ -18,7 +18,10 @@ pub(super) fn proceed(mut state: Authorization, password: Secret, setting: &Sett
         return user::refuse_in_clear(state, setting);
     }
     match state.user.take() {
-        Some(user) => login::claim(&state, Claim { user, password }),
+        Some(user) => {
+            let proof = Proof::Password(password);
+            login::claim(&state, Claim { user, proof }, Conclusion::AtOnce)
+        }
         None => Turn::misuse(State::Authorization(state), Misuse::UserMissing),
     }
 }

@@ -4,9 +4,11 @@
 //! "STLS"        RFC 2595 4
 //! ```
 
+use cassmail_wire::sasl::Channel;
+
 use crate::options::TlsOffer;
 use crate::reply::Reply;
-use crate::state::{Authorization, Channel, Encoding, Setting, State, Turn};
+use crate::state::{Authorization, Encoding, Setting, State, Turn};
 
 /// Begins the handshake. What was known and what came already is forgotten: somebody between may
 /// have put it there. A client that said UTF8 already has given up on STLS (RFC 6856 2.1).
@@ -19,6 +21,6 @@ pub(super) fn proceed(state: Authorization, setting: &Setting<'_>) -> Turn {
         (Channel::Clear, TlsOffer::Absent) => {
             Turn::reply(State::Authorization(state), Reply::tls_absent())
         }
-        (Channel::Encrypted, _) => Turn::reply(State::Authorization(state), Reply::tls_active()),
+        (Channel::Tls(_), _) => Turn::reply(State::Authorization(state), Reply::tls_active()),
     }
 }

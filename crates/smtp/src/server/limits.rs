@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use cassmail_mail::Domain;
 use cassmail_wire::BareLf;
+use cassmail_wire::sasl::Offer;
 
 /// What a session is told when it is made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +17,8 @@ pub struct Options {
     pub starttls: StartTlsOffer,
     /// When users may log in.
     pub auth: AuthOffer,
+    /// By what, besides passwords.
+    pub sasl: Offer,
     /// What a bare LF in a message leads to.
     pub bare_lf: BareLf,
     /// How much is taken.
@@ -30,6 +33,7 @@ impl Options {
             role: Role::Mx,
             starttls: StartTlsOffer::Offered,
             auth: AuthOffer::Never,
+            sasl: Offer::default(),
             bare_lf: BareLf::Refuse,
             limits: Limits::default(),
         }

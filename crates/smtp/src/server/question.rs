@@ -6,12 +6,16 @@ use std::net::IpAddr;
 
 use cassmail_mail::{Address, Domain, ReversePath, Stored};
 use cassmail_wire::TlsFacts;
-use cassmail_wire::sasl::Claim;
+use cassmail_wire::sasl::scram::ScramStart;
+use cassmail_wire::sasl::{Acceptance, Claim};
 
 /// What the session asks its desk. One question is open at a time, so replies keep their order and
 /// pipelined commands wait.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Question {
+    /// Where does an exchange of SCRAM for a user of this name begin? Answer:
+    /// [`Answer::StartScram`].
+    StartScram(String),
     /// Is this claim true? Answer: [`Answer::LogIn`].
     LogIn(Claim),
     /// May this sender open a transaction? Answer: [`Answer::Sender`]. Whatever transaction was
@@ -101,8 +105,10 @@ pub enum Helo {
 /// What the desk answers, in the order of the questions.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Answer {
+    /// To [`Question::StartScram`]; for a name that is nobody's it looks the same.
+    StartScram(Result<ScramStart, LoginRefusal>),
     /// To [`Question::LogIn`].
-    LogIn(Result<Login, LoginRefusal>),
+    LogIn(Result<(Login, Acceptance), LoginRefusal>),
     /// To [`Question::Sender`].
     Sender(Result<(), SenderRefusal>),
     /// To [`Question::Recipient`].

@@ -303,7 +303,7 @@ impl Session {
                 }
             },
             Read::Response(line) => match state {
-                State::Login(login) => auth::respond(login, &line),
+                State::Login(login) => auth::respond(login, &line, &mut self.context()),
                 _ => verbs::confused(),
             },
             Read::Command(verb, Ok(command), _) => {

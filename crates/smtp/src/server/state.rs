@@ -2,11 +2,12 @@
 
 use bytes::Bytes;
 use cassmail_mail::ReversePath;
-use cassmail_wire::sasl::Exchange;
+use cassmail_wire::sasl::scram::Starting;
+use cassmail_wire::sasl::{Conclusion, Exchange};
 use cassmail_wire::{Ending, Load, TextFault, TextStep, TlsFacts, Unstuffer};
 
 use super::limits::{Limits, Options};
-use super::question::{Helo, Login, Question, Recipient};
+use super::question::{Helo, Login, LoginRefusal, Question, Recipient};
 use crate::command::Terms;
 use crate::reply::Reply;
 
@@ -194,16 +195,38 @@ pub(crate) struct Discarding {
 #[derive(Debug)]
 pub(crate) struct LoginExchange {
     pub(crate) hello: Hello,
-    pub(crate) exchange: Exchange,
+    pub(crate) stage: LoginStage,
+}
+
+/// What the response is for.
+#[derive(Debug)]
+pub(crate) enum LoginStage {
+    /// It is the mechanism's.
+    Exchange(Exchange),
+    /// The verdict is there. Its last word was sent as a challenge, and the client says that it has
+    /// heard it: with nothing, or by giving up.
+    Concluded {
+        user: String,
+        verdict: Result<Login, LoginRefusal>,
+    },
+}
+
+/// A claim is with the desk.
+#[derive(Debug)]
+pub(crate) struct Claimed {
+    pub(crate) hello: Hello,
+    pub(crate) user: String,
+    pub(crate) conclusion: Conclusion,
 }
 
 /// A question is open; each holds what its answer needs.
 #[derive(Debug)]
 pub(crate) enum Asked {
-    LogIn {
+    StartScram {
         hello: Hello,
-        user: String,
+        starting: Starting,
     },
+    LogIn(Claimed),
     Sender {
         hello: Hello,
         terms: Terms,

@@ -192,10 +192,7 @@ impl Writer {
     pub(crate) async fn account(&self, name: &str) -> AccountId {
         let new = NewAccount {
             address: format!("{name}@example.org").parse().expect("an address"),
-            credentials: Credentials {
-                password_hash: "$argon2id$".into(),
-                scram_sha_256: None,
-            },
+            credentials: Credentials::of_hash("$argon2id$"),
             created_at: UnixTime::from_micros(0),
         };
         self.store.create_account(new).await.expect("an account")

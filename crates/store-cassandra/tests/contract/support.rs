@@ -204,10 +204,7 @@ pub(crate) const PATIENCE: Patience = Patience(Duration::from_mins(1));
 pub(crate) fn new_account(name: &str) -> NewAccount {
     NewAccount {
         address: format!("{name}@example.org").parse().expect("an address"),
-        credentials: Credentials {
-            password_hash: "$argon2id$".into(),
-            scram_sha_256: None,
-        },
+        credentials: Credentials::of_hash("$argon2id$"),
         created_at: UnixTime::from_micros(0),
     }
 }

@@ -405,10 +405,7 @@ impl Flow<'_> {
             AccountId::of(&account.address, 1),
             "{name}: one generation"
         );
-        let other = || Credentials {
-            password_hash: "$other$".into(),
-            scram_sha_256: None,
-        };
+        let other = || Credentials::of_hash("$other$");
         let step = |store: Cassandra| async move { store.put_credentials(id, other()).await };
         let ((), outcome) = client.insist(self.fault, step).await;
         self.count.add(outcome);

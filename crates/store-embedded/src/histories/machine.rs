@@ -98,10 +98,7 @@ impl Machine {
     pub(super) fn account(&self, name: &str) -> NewAccount {
         NewAccount {
             address: address(name),
-            credentials: Credentials {
-                password_hash: format!("{name} {}", self.clock),
-                scram_sha_256: None,
-            },
+            credentials: Credentials::of_hash(format!("{name} {}", self.clock)),
             created_at: UnixTime::from_micros(self.clock),
         }
     }

@@ -152,10 +152,7 @@ fn random() -> u64 {
 pub(crate) fn new_account(name: &str) -> NewAccount {
     NewAccount {
         address: address(name),
-        credentials: Credentials {
-            password_hash: format!("of {name}"),
-            scram_sha_256: None,
-        },
+        credentials: Credentials::of_hash(format!("of {name}")),
         created_at: UnixTime::from_micros(1),
     }
 }

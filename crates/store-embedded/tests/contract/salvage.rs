@@ -85,10 +85,7 @@ async fn everything_comes_back_as_it_was() {
     assert_eq!(entry.generation(), 1);
     let (profile, _) = post.store.account(alice).await.unwrap().unwrap();
     assert_eq!(profile.address, address("alice"));
-    let fresh = Credentials {
-        password_hash: "new".to_owned(),
-        scram_sha_256: None,
-    };
+    let fresh = Credentials::of_hash("new");
     post.store.put_credentials(alice, fresh).await.unwrap();
     post.store.close().await.unwrap();
 }

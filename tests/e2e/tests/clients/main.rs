@@ -10,6 +10,7 @@ mod door;
 mod fetchers;
 mod hellos;
 mod limits;
+mod logins;
 mod maildrop;
 mod mechanisms;
 mod refusals;

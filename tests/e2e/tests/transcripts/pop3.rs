@@ -168,7 +168,18 @@ impl Live for Line<'_> {
             line = line.replace(identifier, &format!("{number:026}"));
         }
         let words = line.split_inclusive(|letter: char| !letter.is_ascii_digit());
-        Some(words.map(|word| translated(self.bob, word)).collect())
+        let mut seen = String::new();
+        for word in words {
+            // A number behind a hyphen is part of a name, such as SCRAM-SHA-256.
+            let is_name = seen.ends_with('-');
+            let word = if is_name {
+                word.to_owned()
+            } else {
+                translated(self.bob, word)
+            };
+            seen.push_str(&word);
+        }
+        Some(seen)
     }
 }
 

@@ -5,13 +5,18 @@
 //! 4422 3.6).
 
 use cassmail_wire::Ending;
-use cassmail_wire::sasl::{Exchange, Mechanism, Response, SaslStep, encode_challenge};
+use cassmail_wire::sasl::scram::{ScramStart, Starting};
+use cassmail_wire::sasl::{
+    Acceptance, Exchange, Mechanism, Refusal, Response, SaslStep, encode_challenge,
+};
 
 use super::super::limits::AuthOffer;
 use super::super::note::legible;
 use super::super::question::{Login, LoginRefusal, Question};
-use super::super::state::{Asked, Context, Hello, HelloKind, LoginExchange, Outcome, State, Turn};
-use super::cover;
+use super::super::state::{
+    Asked, Claimed, Context, Hello, HelloKind, LoginExchange, LoginStage, Outcome, State, Turn,
+};
+use super::channel;
 use crate::extension::offers_auth;
 use crate::reply::Reply;
 
@@ -19,13 +24,14 @@ pub(super) fn proceed(
     state: State,
     mechanism: &str,
     initial: Option<&str>,
-    context: &Context<'_>,
+    context: &mut Context<'_>,
 ) -> Turn {
     if let Some(reply) = check(&state, context) {
         return (state, reply.into());
     }
-    match (state, Mechanism::from_name(mechanism)) {
-        (State::Ready(hello), Some(mechanism)) => begin(hello, mechanism, initial),
+    let mechanism = context.options.sasl.find(mechanism, channel(context));
+    match (state, mechanism) {
+        (State::Ready(hello), Some(mechanism)) => begin(hello, mechanism, initial, context),
         (state, _) => (state, Reply::unknown_mechanism().into()),
     }
 }
@@ -44,20 +50,36 @@ fn check(state: &State, context: &Context<'_>) -> Option<Reply> {
     if context.facts.user.is_some() {
         return Some(Reply::already_logged_in());
     }
-    (!offers_auth(context.options, cover(context))).then(Reply::login_needs_tls)
+    (!offers_auth(context.options, channel(context))).then(Reply::login_needs_tls)
 }
 
-fn begin(hello: Hello, mechanism: Mechanism, initial: Option<&str>) -> Turn {
-    let (exchange, step) = Exchange::begin(mechanism);
+fn begin(
+    hello: Hello,
+    mechanism: Mechanism,
+    initial: Option<&str>,
+    context: &mut Context<'_>,
+) -> Turn {
+    let (exchange, challenge) = Exchange::begin(mechanism, channel(context));
     match initial {
-        None => go_on(hello, Some(exchange), step),
-        Some(initial) => take(hello, exchange, Response::initial(initial.as_bytes())),
+        None => go_on(hello, SaslStep::Challenge(exchange, challenge), context),
+        Some(initial) => {
+            let response = Response::initial(initial.as_bytes());
+            take(hello, exchange, response, context)
+        }
     }
 }
 
 /// Takes a line that answers a challenge.
-pub(crate) fn respond(login: LoginExchange, line: &[u8]) -> Turn {
-    take(login.hello, login.exchange, Response::line(line))
+pub(crate) fn respond(login: LoginExchange, line: &[u8], context: &mut Context<'_>) -> Turn {
+    let LoginExchange { hello, stage } = login;
+    let response = Response::line(line);
+    match stage {
+        LoginStage::Exchange(exchange) => take(hello, exchange, response, context),
+        LoginStage::Concluded { user, verdict } => {
+            let outcome = conclude(&user, verdict, &response, context);
+            (State::Ready(hello), outcome)
+        }
+    }
 }
 
 /// A response was longer than any that we read; the exchange is over.
@@ -68,49 +90,119 @@ pub(crate) fn line_too_long(login: LoginExchange) -> Turn {
     )
 }
 
-fn take(hello: Hello, exchange: Exchange, response: Response) -> Turn {
+fn take(hello: Hello, exchange: Exchange, response: Response, context: &mut Context<'_>) -> Turn {
     match response {
-        Response::Data(data) => {
-            let (exchange, step) = exchange.respond(&data);
-            go_on(hello, exchange, step)
-        }
+        Response::Data(data) => go_on(hello, exchange.respond(&data), context),
         Response::Cancelled => (State::Ready(hello), Reply::login_cancelled().into()),
         Response::Malformed => (State::Ready(hello), Reply::bad_response().into()),
     }
 }
 
-fn go_on(hello: Hello, exchange: Option<Exchange>, step: SaslStep) -> Turn {
-    match (exchange, step) {
-        (Some(exchange), SaslStep::Challenge(challenge)) => {
-            let reply = Reply::challenge(encode_challenge(&challenge));
-            let login = LoginExchange { hello, exchange };
-            (State::Login(login), reply.into())
+fn go_on(hello: Hello, step: SaslStep, context: &mut Context<'_>) -> Turn {
+    match step {
+        SaslStep::Challenge(exchange, challenge) => {
+            challenged(hello, LoginStage::Exchange(exchange), &challenge)
         }
-        (_, SaslStep::Claimed(claim)) => {
-            let user = claim.user.clone();
-            let asked = Asked::LogIn { hello, user };
-            (State::Asked(asked), Outcome::Ask(Question::LogIn(claim)))
+        SaslStep::Start(starting) => {
+            let question = Question::StartScram(starting.user().to_owned());
+            let asked = Asked::StartScram { hello, starting };
+            (State::Asked(asked), Outcome::Ask(question))
         }
-        (_, SaslStep::Challenge(_) | SaslStep::Malformed) => {
-            (State::Ready(hello), Reply::bad_response().into())
+        SaslStep::Claimed(claim, conclusion) => {
+            let claimed = Claimed {
+                hello,
+                user: claim.user.clone(),
+                conclusion,
+            };
+            let asked = State::Asked(Asked::LogIn(claimed));
+            (asked, Outcome::Ask(Question::LogIn(claim)))
+        }
+        SaslStep::Refused(Refusal { user, reason }) => {
+            let about = format!("{}: {reason}", legible(user.as_bytes()));
+            let outcome = count(Reply::wrong_credentials(), about, context);
+            (State::Ready(hello), outcome)
+        }
+        SaslStep::Malformed => (State::Ready(hello), Reply::bad_response().into()),
+    }
+}
+
+fn challenged(hello: Hello, stage: LoginStage, challenge: &[u8]) -> Turn {
+    let reply = Reply::challenge(encode_challenge(challenge));
+    let login = LoginExchange { hello, stage };
+    (State::Login(login), reply.into())
+}
+
+/// An exchange of SCRAM goes on.
+pub(super) fn started(
+    hello: Hello,
+    starting: Starting,
+    answer: Result<ScramStart, LoginRefusal>,
+    context: &mut Context<'_>,
+) -> Turn {
+    match answer {
+        Ok(start) => {
+            let (exchange, challenge) = starting.start(&start);
+            challenged(hello, LoginStage::Exchange(exchange), &challenge)
+        }
+        Err(refusal) => {
+            let outcome = refused(starting.user(), refusal, context);
+            (State::Ready(hello), outcome)
         }
     }
 }
 
-pub(super) fn answered(
-    hello: Hello,
-    user: &str,
-    answer: Result<Login, LoginRefusal>,
+/// The desk has judged a claim. What a mechanism says besides the outcome comes first.
+pub(super) fn judged(
+    claimed: Claimed,
+    answer: Result<(Login, Acceptance), LoginRefusal>,
     context: &mut Context<'_>,
 ) -> Turn {
-    let outcome = match answer {
+    let Claimed {
+        hello,
+        user,
+        conclusion,
+    } = claimed;
+    let (verdict, last) = match answer {
+        Ok((login, acceptance)) => (Ok(login), conclusion.accepted(&acceptance)),
+        Err(LoginRefusal::Wrong) => {
+            let last = conclusion.refused(&context.options.sasl);
+            (Err(LoginRefusal::Wrong), last)
+        }
+        Err(refusal) => (Err(refusal), None),
+    };
+    match last {
+        Some(last) => challenged(hello, LoginStage::Concluded { user, verdict }, &last),
+        None => {
+            let outcome = settle(&user, verdict, context);
+            (State::Ready(hello), outcome)
+        }
+    }
+}
+
+/// The client has heard the last word. To a refusal there is nothing to add (RFC 7628 3.2.3); who
+/// has found that we do not know the keys gives up, and is not logged in.
+fn conclude(
+    user: &str,
+    verdict: Result<Login, LoginRefusal>,
+    response: &Response,
+    context: &mut Context<'_>,
+) -> Outcome {
+    match (&verdict, response) {
+        (Err(_), _) => settle(user, verdict, context),
+        (Ok(_), Response::Data(data)) if data.is_empty() => settle(user, verdict, context),
+        (Ok(_), Response::Cancelled) => Reply::login_cancelled().into(),
+        (Ok(_), Response::Data(_) | Response::Malformed) => Reply::bad_response().into(),
+    }
+}
+
+fn settle(user: &str, verdict: Result<Login, LoginRefusal>, context: &mut Context<'_>) -> Outcome {
+    match verdict {
         Ok(login) => {
             context.facts.user = Some(login);
             Reply::logged_in().into()
         }
         Err(refusal) => refused(user, refusal, context),
-    };
-    (State::Ready(hello), outcome)
+    }
 }
 
 /// A client that has failed too often has to connect again, where it can be counted and slowed.
@@ -121,9 +213,12 @@ fn refused(user: &str, refusal: LoginRefusal, context: &mut Context<'_>) -> Outc
         LoginRefusal::TryLater => Reply::login_later(),
         LoginRefusal::TooMany => Reply::too_many_logins(),
     };
+    count(reply, legible(user.as_bytes()), context)
+}
+
+fn count(reply: Reply, about: String, context: &mut Context<'_>) -> Outcome {
     let refused = &mut context.facts.refused_logins;
     *refused = refused.saturating_add(1);
-    let about = legible(user.as_bytes());
     if *refused >= context.options.limits.refused_logins {
         Outcome::RefuseAndClose(reply, about, Ending::Abuse)
     } else {

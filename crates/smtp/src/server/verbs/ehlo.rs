@@ -7,12 +7,12 @@
 
 use super::super::question::Helo;
 use super::super::state::{Context, Hello, HelloKind, State, Turn};
-use super::{cover, forget};
+use super::{channel, forget};
 use crate::extension::announced;
 use crate::reply::Reply;
 
 pub(super) fn ehlo(state: &State, helo: Helo, context: &mut Context<'_>) -> Turn {
-    let extensions = announced(context.options, cover(context));
+    let extensions = announced(context.options, channel(context));
     let reply = Reply::extended_hello(&context.options.hostname, extensions);
     introduce(state, helo, HelloKind::Extended, reply, context)
 }

@@ -10,7 +10,7 @@ use cassmail_wire::{Ending, Load};
 use super::super::limits::AuthOffer;
 use super::super::question::{Question, Sender, SenderRefusal};
 use super::super::state::{Asked, Context, Hello, HelloKind, Outcome, State, Transaction, Turn};
-use super::cover;
+use super::channel;
 use crate::command::{Mail, Terms};
 use crate::extension::offers_require_tls;
 use crate::reply::Reply;
@@ -54,7 +54,7 @@ pub(super) fn proceed(state: State, mail: Mail, context: &Context<'_>) -> Turn {
 fn check(hello: &Hello, mail: &Mail, context: &Context<'_>) -> Option<Reply> {
     let options = context.options;
     let no_logins = mail.auth && options.auth == AuthOffer::Never;
-    let in_clear = mail.terms.require_tls && !offers_require_tls(cover(context));
+    let in_clear = mail.terms.require_tls && !offers_require_tls(channel(context));
     if no_logins || in_clear || (mail.extended && hello.kind == HelloKind::Plain) {
         return Some(Reply::unknown_parameter());
     }

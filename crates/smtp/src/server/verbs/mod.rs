@@ -39,12 +39,12 @@ mod simple;
 mod starttls;
 
 use cassmail_wire::Ending;
+use cassmail_wire::sasl::Channel;
 
 use super::limits::{AuthOffer, Role};
 use super::question::{Answer, Question};
 use super::state::{Asked, Context, Outcome, Replies, State, Turn};
 use crate::command::{Command, Verb};
-use crate::extension::Cover;
 use crate::reply::Reply;
 
 struct Rules {
@@ -142,7 +142,8 @@ fn check(state: &State, verb: Verb, context: &Context<'_>) -> Option<Reply> {
     if context.options.role != Role::Submission {
         return None;
     }
-    let needs_tls = context.options.auth == AuthOffer::UnderTls && cover(context) == Cover::Clear;
+    let needs_tls =
+        context.options.auth == AuthOffer::UnderTls && channel(context) == Channel::Clear;
     if needs_tls && rules.before_tls == Allowed::No {
         return Some(Reply::tls_first());
     }
@@ -153,9 +154,10 @@ fn check(state: &State, verb: Verb, context: &Context<'_>) -> Option<Reply> {
 /// Goes on after an answer.
 pub(crate) fn answered(asked: Asked, answer: Answer, context: &mut Context<'_>) -> Turn {
     match (asked, answer) {
-        (Asked::LogIn { hello, user }, Answer::LogIn(answer)) => {
-            auth::answered(hello, &user, answer, context)
+        (Asked::StartScram { hello, starting }, Answer::StartScram(answer)) => {
+            auth::started(hello, starting, answer, context)
         }
+        (Asked::LogIn(claimed), Answer::LogIn(answer)) => auth::judged(claimed, answer, context),
         (
             Asked::Sender {
                 hello,
@@ -219,9 +221,9 @@ fn forget(then: State, outcome: Outcome) -> Turn {
     (State::Asked(asked), Outcome::Ask(Question::Forget))
 }
 
-fn cover(context: &Context<'_>) -> Cover {
-    match context.facts.tls {
-        Some(_) => Cover::Tls,
-        None => Cover::Clear,
+fn channel<'a>(context: &'a Context<'_>) -> Channel<'a> {
+    match &context.facts.tls {
+        Some(tls) => Channel::Tls(&tls.bindings),
+        None => Channel::Clear,
     }
 }
