@@ -297,8 +297,8 @@ fn each_mistake_about_lmtp_has_its_line() {
     );
     assert_eq!(
         errors(&taken),
-        "cassmail.toml:10: listener.socket: expected a path of its own, got \"/run/a\", which \"a\" \
-         has"
+        "cassmail.toml:10: listener.socket: expected a path of its own, got \"/run/a\", which \
+         \"a\" has"
     );
     let on_mx = LMTP.replace("lmtp", "mx") + "[]\nsocket = \"/run/a\"\n";
     assert_eq!(

@@ -20,8 +20,9 @@ use crate::tls::TlsService;
 pub struct Patience {
     /// For a TLS handshake.
     pub handshake: Duration,
-    /// For a peer that does not read, from the last octet that it took. Ten times as long for all of
-    /// a reply, or of so much of it as is sent at once: who takes an octet now and then reads none.
+    /// For a peer that does not read, from the last octet that it took. Ten times as long for all
+    /// of a reply, or of so much of it as is sent at once: who takes an octet now and then reads
+    /// none.
     pub write: Duration,
     /// The same while the process is under load.
     pub write_under_load: Duration,
@@ -97,8 +98,9 @@ pub(crate) struct Driver<IO, D: Desk> {
     cause: Option<io::Error>,
 }
 
-/// After so many octets others have their turn: a peer that always has more to say, or to read, would
-/// else keep its thread for as long as the runtime lets a task go on, which is a hundred such turns.
+/// After so many octets others have their turn: a peer that always has more to say, or to read,
+/// would else keep its thread for as long as the runtime lets a task go on, which is a hundred such
+/// turns.
 const TURN: u64 = 64 * 1024;
 
 /// What ended the waiting for the peer. What the peer sent is with the session already.

@@ -5,13 +5,13 @@
 //! around, and is given back when it was right. Three rules spare the owner:
 //!
 //! * The same wrong password for an account counts once: a phone with an old password is no attack.
-//! * A source that has logged in to the account before is its friend: it has an allowance of its own
-//!   for this account, which nobody else can use up.
+//! * A source that has logged in to the account before is its friend: it has an allowance of its
+//!   own for this account, which nobody else can use up.
 //! * Names that nobody has are treated as those of accounts, so that limits tell nothing.
 //!
-//! Refused attempts take longer the more was used of the allowance. When it is used up, attempts are
-//! refused unseen until some of it has come back, as a fault that passes: a client then does not
-//! throw its password away.
+//! Refused attempts take longer the more was used of the allowance. When it is used up, attempts
+//! are refused unseen until some of it has come back, as a fault that passes: a client then does
+//! not throw its password away.
 //!
 //! Everything is kept in tables with a maximum, in this process alone. The clock is outside.
 
@@ -357,8 +357,8 @@ impl Book {
     }
 }
 
-/// From now on the source is known to the account. What it has used of its allowance stays used: its
-/// owner's device, which logs in every minute, would else make room for a guesser beside it.
+/// From now on the source is known to the account. What it has used of its allowance stays used:
+/// its owner's device, which logs in every minute, would else make room for a guesser beside it.
 fn befriend(book: &mut Book, attempt: &Attempt, now: Moment) {
     if let (Whom::Account(account), false) = (attempt.whom, attempt.source.is_exempt()) {
         book.friends.entry(&(attempt.source, account)).logged_in = now;

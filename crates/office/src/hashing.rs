@@ -3,8 +3,8 @@
 //!
 //! A hash takes some 19 MiB. Blocks of that size that are taken and given back again and again, now
 //! in this thread and now in that, end as hundreds of megabytes that an allocator keeps; and to be
-//! given them anew costs thousands of page faults. So they are kept while logins come, and given back
-//! when none has come for a while: most logins need no hash.
+//! given them anew costs thousands of page faults. So they are kept while logins come, and given
+//! back when none has come for a while: most logins need no hash.
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -3,7 +3,7 @@
 //!
 //! Only what was sent with SMTPUTF8 (RFC 6531) is internationalized mail. Octets over 127 in other
 //! headers are older habits in unknown character sets; they are not touched, as nothing else is in
-//! such messages. See `docs/adr/0019-surrogates.md`.
+//! such messages. See `docs/adr/0021-surrogates.md`.
 
 use bytes::Bytes;
 use cassmail_store::{BodyReader, StoreResult, Work};

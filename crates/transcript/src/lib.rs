@@ -28,8 +28,8 @@
 //! input in one piece, byte by byte, and cut in two at every byte; `@` lines are waited for. What
 //! the session asks and sends must be the same in all runs.
 //!
-//! Files without `!:`, `@ wait`, `@ stop` and `@ load` run against a real socket as well, as written
-//! and octet by octet, see [`run_live`].
+//! Files without `!:`, `@ wait`, `@ stop` and `@ load` run against a real socket as well, as
+//! written and octet by octet, see [`run_live`].
 //!
 //! Absent on purpose: anything that is shipped; this crate is for tests.
 //!

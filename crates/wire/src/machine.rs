@@ -40,8 +40,8 @@ pub trait Machine {
     /// word for it.
     fn stop(&mut self);
 
-    /// The process is under another load than before: peers may be waited for less long, or again as
-    /// long as usual. Told between other inputs.
+    /// The process is under another load than before: peers may be waited for less long, or again
+    /// as long as usual. Told between other inputs.
     fn load_changed(&mut self, _load: Load) {}
 
     /// The octets of the peer that wait in it.

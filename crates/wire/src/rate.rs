@@ -1,4 +1,5 @@
-//! Rates: so many in so long, at once if it must be, and then at that pace. Time comes from outside.
+//! Rates: so many in so long, at once if it must be, and then at that pace. Time comes from
+//! outside.
 
 use std::time::Duration;
 
@@ -36,8 +37,8 @@ impl Rate {
     }
 }
 
-/// What somebody has used of a [`Rate`]. Nothing, to begin with; what was used comes back with time,
-/// at the pace of the rate.
+/// What somebody has used of a [`Rate`]. Nothing, to begin with; what was used comes back with
+/// time, at the pace of the rate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Used {
     /// When everything would have come if it had come at an even pace; ahead of the time while it

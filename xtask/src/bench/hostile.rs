@@ -1,7 +1,7 @@
 //! What strangers do to a server, and how somebody fares who is served beside them.
 //!
-//! The limits are the defaults, and the attackers come from many addresses, so that most of them are
-//! let in; with `--exempt` no limit per source holds.
+//! The limits are the defaults, and the attackers come from many addresses, so that most of them
+//! are let in; with `--exempt` no limit per source holds.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;

@@ -1,7 +1,7 @@
 //! Somebody who only wants mail delivered and fetched, and looks at the clock.
 //!
-//! With sockets that block, in a thread of its own: what is measured is the server, not the crowd of
-//! attackers in this process.
+//! With sockets that block, in a thread of its own: what is measured is the server, not the crowd
+//! of attackers in this process.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{SocketAddr, TcpStream};

@@ -52,8 +52,8 @@ fn run(data: &[u8]) {
     check_added(added, whole.0);
 }
 
-/// What was seen, and where the header ended: at the empty line, whose CR may be in the piece before
-/// it.
+/// What was seen, and where the header ended: at the empty line, whose CR may be in the piece
+/// before it.
 fn looked_at(pieces: &[&[u8]]) -> (Seen, Option<usize>) {
     let mut scan = HeaderScan::default();
     let (mut before, mut last) = (0, None);

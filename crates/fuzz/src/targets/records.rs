@@ -29,7 +29,7 @@ pub(super) const TARGET: Target = Target {
 
 fn seeds() -> Vec<Vec<u8>> {
     let texts: [&[u8]; 8] = [
-        br#"{"name":"here.example","postmaster":"bob@here.example","catch_all":"bob@here.example"}"#,
+        br#"{"name":"here.example","postmaster":"b@here.example","catch_all":"b@here.example"}"#,
         br#"{"name":"here.example"}"#,
         br#"{"kind":"account","id":[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16],"generation":1}"#,
         br#"{"kind":"alias","targets":["bob@here.example","carol@here.example"],"generation":2}"#,

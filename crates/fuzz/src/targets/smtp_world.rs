@@ -25,7 +25,7 @@ pub(super) const OPENINGS: [&[u8]; 18] = [
     b"EHLO c.example\r\nAUTH PLAIN AGJvYgBzZWNyZXQ=\r\n",
     b"EHLO c.example\r\nMAIL FROM:<a@c.example>\r\n",
     b"EHLO c.example\r\nMAIL FROM:<>\r\nRCPT TO:<bob@here.example>\r\n",
-    b"EHLO c.example\r\nMAIL FROM:<> SMTPUTF8\r\nRCPT TO:<a@x.example>\r\nRCPT TO:<b@x.example>\r\n",
+    b"EHLO c.example\r\nMAIL FROM:<> SMTPUTF8\r\nRCPT TO:<a@x.test>\r\nRCPT TO:<b@x.test>\r\n",
     b"HELO c\r\nMAIL FROM:<a@c.example>\r\nRCPT TO:<bob@here.example>\r\nDATA\r\n",
     b"EHLO c\r\nMAIL FROM:<a@c.example>\r\nRCPT TO:<bob@here.example>\r\nDATA\r\nSubject: x\r\n",
     b"EHLO c\r\nMAIL FROM:<a@c.example>\r\nRCPT TO:<bob@here.example>\r\nDATA\r\na\r\n.\r",

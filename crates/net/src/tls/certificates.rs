@@ -194,9 +194,9 @@ impl ResolvesServerCert for Shelf {
     }
 }
 
-/// The certificate that fits the name best (RFC 6066 3, RFC 9325 3.7), of those whose key the client
-/// can verify. A client of
-/// TLS 1.2 may know RSA only, so one name can have certificates of both kinds.
+/// The certificate that fits the name best (RFC 6066 3, RFC 9325 3.7), of those whose key the
+/// client can verify. A client of TLS 1.2 may know RSA only, so one name can have certificates of
+/// both kinds.
 fn choose(
     set: &[Named],
     name: Option<&str>,

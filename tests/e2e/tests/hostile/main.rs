@@ -1,6 +1,6 @@
-//! Attackers at the real binary, a tenth of those of `cargo xtask bench hostile`, which says how fast
-//! it is meanwhile. Here no time is judged: somebody beside them is served, and when they have left
-//! nothing of theirs is left.
+//! Attackers at the real binary, a tenth of those of `cargo xtask bench hostile`, which says how
+//! fast it is meanwhile. Here no time is judged: somebody beside them is served, and when they have
+//! left nothing of theirs is left.
 
 use std::time::Duration;
 
