@@ -31,7 +31,7 @@ fn seeds() -> Vec<Vec<u8>> {
     let added = [&id[..], &[1], &id, &id, &[2], &id, &id].concat();
     let owner = [&id[..], &[16], b"bob@here.example", &[3], b"old"].concat();
     let head = [
-        &[0, 0, 0, 70, 9, 9, 5, 0],
+        &[9, 9, 5, 0],
         &id[..],
         &[13],
         b"a@far.example",
@@ -39,6 +39,8 @@ fn seeds() -> Vec<Vec<u8>> {
         &owner,
     ]
     .concat();
+    let length = u8::try_from(head.len()).unwrap_or_default();
+    let head = [&[0, 0, 0, length][..], &head].concat();
     let mut seeds = Vec::new();
     for (form, _) in Form::ALL.iter().enumerate() {
         let form = u8::try_from(form).unwrap_or_default();
