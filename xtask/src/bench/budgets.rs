@@ -3,7 +3,10 @@
 //! A budget is what we want; half-way is what the first version must reach. Figures are CPU time
 //! per operation or ratios to a peer in the same run, since absolute times differ between machines.
 
+use anyhow::{Result, bail};
 use serde_json::{Value, json};
+
+use super::report::Table;
 
 /// How a figure is held against its budget.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -264,6 +267,29 @@ pub(super) enum Verdict {
     HalfWay,
     Missed,
     NotMeasured,
+}
+
+/// The table of budgets that have no half-way.
+pub(super) fn table(lines: &[Line]) -> Table {
+    let mut table = Table::new(&["what", "budget", "measured", "verdict"]);
+    for line in lines {
+        let mut cells = line.cells();
+        cells.remove(2);
+        table.row(cells);
+    }
+    table
+}
+
+/// # Errors
+/// A budget is missed.
+pub(super) fn judge(lines: &[Line]) -> Result<()> {
+    let missed = lines
+        .iter()
+        .filter(|line| line.verdict() == Verdict::Missed);
+    match missed.count() {
+        0 => Ok(()),
+        missed => bail!("{missed} of {} budgets are missed", lines.len()),
+    }
 }
 
 impl Line {

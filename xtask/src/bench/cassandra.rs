@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 use serde_json::{Value, json};
 
-use super::budgets::{self, Line, Verdict};
+use super::budgets::{self, Line};
 use super::cassmail::Service;
 use super::cluster::{Nodes, Ring, Site};
 use super::generator::{Door, Generator, Load};
@@ -69,9 +69,7 @@ pub(super) fn run(options: &Options) -> Result<()> {
     amounts.rounds = options.number(0, amounts.rounds);
     let place = Place::prepare(&options.folder)?;
     let machine = Machine::look(place.path())?;
-    for doubt in machine.doubts() {
-        say(&format!("doubtful: {doubt}"));
-    }
+    machine.say_doubts();
     let started = [&["--jit", "full"], &THREADS[..]].concat();
     let ring = Ring::start(options.net, "1x1", &started)?;
     let rig = Rig::new(&place, &ring)?;
@@ -91,13 +89,7 @@ pub(super) fn run(options: &Options) -> Result<()> {
     if options.write {
         write_section("cassandra", &text)?;
     }
-    let missed = lines
-        .iter()
-        .filter(|line| line.verdict() == Verdict::Missed);
-    match missed.count() {
-        0 => Ok(()),
-        missed => bail!("{missed} of {} budgets are missed", lines.len()),
-    }
+    budgets::judge(&lines)
 }
 
 /// One server on one node.
@@ -364,13 +356,7 @@ impl Figures {
 }
 
 fn tables(lines: &[Line], figures: &Figures, machine: &Machine, options: &Options) -> String {
-    let mut verdicts = Table::new(&["what", "budget", "measured", "verdict"]);
-    for line in lines {
-        let mut cells = line.cells();
-        // There is no half-way here.
-        cells.remove(2);
-        verdicts.row(cells);
-    }
+    let held = budgets::table(lines);
     let mut details = Table::new(&["what", "measured"]);
     for (what, decimals, figure) in DETAILS {
         let figure = median(figures.rounds.iter().map(figure)).unwrap_or_default();
@@ -380,10 +366,6 @@ fn tables(lines: &[Line], figures: &Figures, machine: &Machine, options: &Option
         "memory while receiving 32 mails of 25 MB at once, MiB".to_owned(),
         format!("{:.0}", figures.receiving),
     ]);
-    let mut here = Table::new(&["machine", ""]);
-    for (what, value) in machine.lines() {
-        here.row(vec![what.to_owned(), value]);
-    }
     let rounds = figures.rounds.len();
     let mut note = format!(
         "Medians of {rounds} rounds. The node has 32 threads for requests and 32 for writes."
@@ -393,9 +375,9 @@ fn tables(lines: &[Line], figures: &Figures, machine: &Machine, options: &Option
     }
     format!(
         "{}\n{note}\n\n{}\n{}",
-        verdicts.text(),
+        held.text(),
         details.text(),
-        here.text()
+        machine.table().text()
     )
 }
 

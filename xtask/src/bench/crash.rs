@@ -291,17 +291,13 @@ fn tables(rounds: u32, rig: &Rig, machine: &Machine, simulated: &str) -> String 
         kills.row(vec![fault.replace('_', " but "), "0".to_owned()]);
     }
     let (median, longest) = rig.start_times();
-    let mut here = Table::new(&["machine", ""]);
-    for (what, value) in machine.lines() {
-        here.row(vec![what.to_owned(), value]);
-    }
     format!(
         "{rounds} rounds, {} kills. From the start of the process to the first 220: median \
          {median:.0} ms, longest {longest:.0} ms.\n\n{}\nSimulated losses of power:\n\n```text\n\
          {simulated}\n```\n\n{}",
         of("kills"),
         kills.text(),
-        here.text()
+        machine.table().text()
     )
 }
 

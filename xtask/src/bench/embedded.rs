@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use serde_json::json;
 
-use super::budgets::{self, Line, Verdict};
+use super::budgets::{self, Line};
 use super::cassmail::{Cassmail, Service};
 use super::generator::{Generator, Load};
 use super::machine::Machine;
@@ -42,9 +42,7 @@ pub(super) fn run(options: &Options) -> Result<()> {
     amounts.rounds = options.number(0, amounts.rounds);
     let place = Place::prepare(&options.folder)?;
     let machine = Machine::look(place.path())?;
-    for doubt in machine.doubts() {
-        say(&format!("doubtful: {doubt}"));
-    }
+    machine.say_doubts();
     let generator = Generator::new(&place)?;
     let cassmail = Cassmail::install(&place, &options.store, Some(LARGE), "")?;
     let service = cassmail.start_first()?;
@@ -68,13 +66,7 @@ pub(super) fn run(options: &Options) -> Result<()> {
     if options.write {
         write_section("embedded", &text)?;
     }
-    let missed = lines
-        .iter()
-        .filter(|line| line.verdict() == Verdict::Missed);
-    match missed.count() {
-        0 => Ok(()),
-        missed => bail!("{missed} of {} budgets are missed", lines.len()),
-    }
+    budgets::judge(&lines)
 }
 
 /// All sides take turns, so that whatever else the machine does falls on all of them.
@@ -214,10 +206,7 @@ fn tables(
     ] {
         sides.row(vec![what.to_owned(), figure, "-".to_owned()]);
     }
-    let mut here = Table::new(&["machine", ""]);
-    for (what, value) in machine.lines() {
-        here.row(vec![what.to_owned(), value]);
-    }
+    let mut here = machine.table();
     here.row(vec!["store".into(), options.store.clone()]);
     here.row(vec!["peers".into(), peers.unwrap_or("none").to_owned()]);
     let rounds = figures.ours.len();

@@ -9,10 +9,10 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 
-use super::budgets::{self, Line, Verdict};
+use super::budgets::{self, Line};
 use super::cassmail::Cassmail;
 use super::generator::{PASSWORD, USERS};
 use super::machine::Machine;
@@ -28,9 +28,7 @@ const PATIENCE: Duration = Duration::from_mins(20);
 pub(super) fn run(options: &Options, exempt: Exempt) -> Result<()> {
     let place = Place::prepare(&options.folder)?;
     let machine = Machine::look(place.path())?;
-    for doubt in machine.doubts() {
-        say(&format!("doubtful: {doubt}"));
-    }
+    machine.say_doubts();
     let seconds = options.number(0, if options.quick { 2 } else { 20 });
     let report = play(
         &place,
@@ -52,13 +50,7 @@ pub(super) fn run(options: &Options, exempt: Exempt) -> Result<()> {
     if options.write {
         write_section("hostile", &text)?;
     }
-    let missed = verdicts
-        .iter()
-        .filter(|line| line.verdict() == Verdict::Missed);
-    match missed.count() {
-        0 => Ok(()),
-        missed => bail!("{missed} of {} budgets are missed", verdicts.len()),
-    }
+    budgets::judge(&verdicts)
 }
 
 /// Whether limits per source hold for the attackers.
@@ -177,13 +169,7 @@ fn verdicts(report: &Value) -> Vec<Line> {
 }
 
 fn tables(verdicts: &[Line], report: &Value, machine: &Machine) -> String {
-    let mut budgets = Table::new(&["what", "budget", "measured", "verdict"]);
-    for line in verdicts {
-        let mut cells = line.cells();
-        // There is no half-way here.
-        cells.remove(2);
-        budgets.row(cells);
-    }
+    let held = budgets::table(verdicts);
     let mut table = Table::new(&[
         "scene",
         "attackers",
@@ -214,15 +200,11 @@ fn tables(verdicts: &[Line], report: &Value, machine: &Machine) -> String {
             format!("{} s", tenth(&scene["settled_seconds"])),
         ]);
     }
-    let mut here = Table::new(&["machine", ""]);
-    for (what, value) in machine.lines() {
-        here.row(vec![what.to_owned(), value]);
-    }
     let start = report["start"]["memory_mib"].as_f64().unwrap_or(f64::NAN);
     format!(
         "{}\nMemory at the start, warm: {start:.1} MiB.\n\n{}\n{}",
-        budgets.text(),
+        held.text(),
         table.text(),
-        here.text()
+        machine.table().text()
     )
 }

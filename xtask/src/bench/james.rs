@@ -56,9 +56,7 @@ pub(super) fn run(options: &Options) -> Result<()> {
     amounts.minutes = options.minutes.unwrap_or(amounts.minutes);
     let place = Place::prepare(&options.folder)?;
     let machine = Machine::look(place.path())?;
-    for doubt in machine.doubts() {
-        say(&format!("doubtful: {doubt}"));
-    }
+    machine.say_doubts();
     let ring = Ring::start(options.net, "2x3", &["--jit", "full"])?;
     let rig = Rig::new(&place, &ring)?;
     let figures = rig.experiment(&amounts, options.rate)?;
@@ -347,16 +345,12 @@ impl Round {
 }
 
 fn tables(figures: &Figures, machine: &Machine) -> String {
-    let mut here = Table::new(&["machine", ""]);
-    for (what, value) in machine.lines() {
-        here.row(vec![what.to_owned(), value]);
-    }
     format!(
         "{}\n{}\nMinute by minute:\n\n{}\n{}",
         trials(&figures.trials),
         rounds(&figures.rounds),
         time_line(&figures.rounds),
-        here.text()
+        machine.table().text()
     )
 }
 

@@ -10,6 +10,8 @@ use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 
 use super::clock;
+use super::report::Table;
+use crate::command::say;
 
 /// How many flushes are timed.
 const FLUSHES: usize = 200;
@@ -46,8 +48,14 @@ impl Machine {
         })
     }
 
-    /// Why figures from here may mislead.
-    pub(super) fn doubts(&self) -> Vec<String> {
+    /// Says why figures from here may mislead.
+    pub(super) fn say_doubts(&self) {
+        for doubt in self.doubts() {
+            say(&format!("doubtful: {doubt}"));
+        }
+    }
+
+    fn doubts(&self) -> Vec<String> {
         let mut doubts = Vec::new();
         if ["tmpfs", "ramfs"].contains(&self.file_system.as_str()) {
             doubts.push("the folder is in memory, so that flushes cost nothing: use --dir".into());
@@ -62,7 +70,16 @@ impl Machine {
         doubts
     }
 
-    pub(super) fn lines(&self) -> Vec<(&'static str, String)> {
+    /// The end of each section of figures.
+    pub(super) fn table(&self) -> Table {
+        let mut table = Table::new(&["machine", ""]);
+        for (what, value) in self.lines() {
+            table.row(vec![what.to_owned(), value]);
+        }
+        table
+    }
+
+    fn lines(&self) -> Vec<(&'static str, String)> {
         let milliseconds = |time: Duration| format!("{:.2} ms", time.as_secs_f64() * 1e3);
         let (median, late) = self.flush;
         vec![

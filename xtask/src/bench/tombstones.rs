@@ -30,9 +30,7 @@ pub(super) fn run(options: &Options) -> Result<()> {
     let words: Vec<&str> = words.split(' ').collect();
     let place = Place::prepare_for(&options.folder, Build::Release, &words)?;
     let machine = Machine::look(place.path())?;
-    for doubt in machine.doubts() {
-        say(&format!("doubtful: {doubt}"));
-    }
+    machine.say_doubts();
     let ring = Ring::start(options.net, "1x1", &["--jit", "full"])?;
     let lines = live(&place, &ring, days, mails)?;
     let (end, of_days) = lines.split_last().context("nothing was measured")?;
@@ -53,13 +51,7 @@ pub(super) fn run(options: &Options) -> Result<()> {
     if options.write {
         write_section("tombstones", &text)?;
     }
-    let missed = verdicts
-        .iter()
-        .filter(|line| line.verdict() == Verdict::Missed);
-    match missed.count() {
-        0 => Ok(()),
-        missed => bail!("{missed} of {} budgets are missed", verdicts.len()),
-    }
+    budgets::judge(&verdicts)
 }
 
 /// What the program says of each day, and at its end.
@@ -109,13 +101,7 @@ fn verdicts(end: &Value, days: &[Value]) -> Vec<Line> {
 }
 
 fn tables(verdicts: &[Line], end: &Value, days: &[Value], machine: &Machine) -> String {
-    let mut budgets = Table::new(&["what", "budget", "measured", "verdict"]);
-    for line in verdicts {
-        let mut cells = line.cells();
-        // There is no half-way here.
-        cells.remove(2);
-        budgets.row(cells);
-    }
+    let held = budgets::table(verdicts);
     let mut table = Table::new(&[
         "day",
         "read, most",
@@ -144,20 +130,16 @@ fn tables(verdicts: &[Line], end: &Value, days: &[Value], machine: &Machine) -> 
             time("one_partition_ms"),
         ]);
     }
-    let mut here = Table::new(&["machine", ""]);
-    for (what, value) in machine.lines() {
-        here.row(vec![what.to_owned(), value]);
-    }
     let figure = |what: &str| end[what].as_f64().unwrap_or_default();
     format!(
         "{}\nWith {:.0} mails that wait a listing takes {:.1} ms at the end, and {:.1} ms in a new \
          mailbox with as many.\n\n{}\n{}",
-        budgets.text(),
+        held.text(),
         figure("mails"),
         figure("used_ms"),
         figure("fresh_ms"),
         table.text(),
-        here.text()
+        machine.table().text()
     )
 }
 

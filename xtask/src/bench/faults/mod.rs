@@ -89,9 +89,5 @@ fn table(outcomes: &[Outcome], machine: &Machine) -> String {
     for outcome in outcomes {
         faults.row(outcome.cells());
     }
-    let mut here = Table::new(&["machine", ""]);
-    for (what, value) in machine.lines() {
-        here.row(vec![what.to_owned(), value]);
-    }
-    format!("{}\n{}", faults.text(), here.text())
+    format!("{}\n{}", faults.text(), machine.table().text())
 }
