@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use cassmail_e2e::{Enclosure, Inhabited};
 
-use super::{PATIENCE, Relay, Route};
+use super::{PATIENCE, Protocol, Relay, Route};
 
 pub(super) struct Exim;
 
@@ -33,7 +33,7 @@ impl Relay for Exim {
              dc_localdelivery='mail_spool'\n";
         enclosure.write("/etc/exim4/update-exim4.conf.conf", answers);
         // Debian's own way past DNS, with the transport that is otherwise found by it.
-        let hosts = format!("example.org: 127.0.0.1::{}\n", route.next_port);
+        let hosts = format!("here.example: 127.0.0.1::{}\n", route.next_port);
         enclosure.write("/etc/exim4/hubbed_hosts", &hosts);
         // It takes every address of the loopback for itself, whatever the port, unless told.
         let router = "/^hubbed_hosts:/a self = send";
@@ -41,6 +41,16 @@ impl Relay for Exim {
         enclosure
             .run(&["sed", "-i", router, template], PATIENCE)
             .well();
+        if route.protocol == Protocol::Lmtp {
+            // Its default is the port of a service that Debian's list of services does not have.
+            let transport = format!(
+                "/^remote_smtp:/,/driver/s/driver.*/&\\n  protocol = lmtp\\n  port = {}/",
+                route.next_port
+            );
+            enclosure
+                .run(&["sed", "-i", &transport, template], PATIENCE)
+                .well();
+        }
         enclosure.run(&["update-exim4.conf"], PATIENCE).well();
     }
 

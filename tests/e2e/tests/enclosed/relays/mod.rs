@@ -20,34 +20,57 @@ use crate::skip::{installed, say};
 
 #[test]
 fn exim_brings_a_queue_in_through_a_kill_on_either_side() {
-    a_queue_comes_in::<exim::Exim>();
+    a_queue_comes_in::<exim::Exim>(Protocol::Smtp);
+}
+
+#[test]
+fn exim_brings_a_queue_in_by_lmtp() {
+    a_queue_comes_in::<exim::Exim>(Protocol::Lmtp);
 }
 
 #[test]
 fn opensmtpd_brings_a_queue_in_through_a_kill_on_either_side() {
-    a_queue_comes_in::<opensmtpd::OpenSmtpd>();
+    a_queue_comes_in::<opensmtpd::OpenSmtpd>(Protocol::Smtp);
+}
+
+#[test]
+fn opensmtpd_brings_a_queue_in_by_lmtp() {
+    a_queue_comes_in::<opensmtpd::OpenSmtpd>(Protocol::Lmtp);
 }
 
 #[test]
 fn postfix_brings_a_queue_in_through_a_kill_on_either_side() {
-    a_queue_comes_in::<postfix::Postfix>();
+    a_queue_comes_in::<postfix::Postfix>(Protocol::Smtp);
 }
 
-fn a_queue_comes_in<R: Relay>() {
+#[test]
+fn postfix_brings_a_queue_in_by_lmtp() {
+    a_queue_comes_in::<postfix::Postfix>(Protocol::Lmtp);
+}
+
+fn a_queue_comes_in<R: Relay>(protocol: Protocol) {
     if let Some(layers) = installed(R::PACKAGE) {
-        let outcome = queue::comes_in::<R>(layers, settings::queue_length());
-        say(&format!("{}: {outcome}", R::PACKAGE));
+        let outcome = queue::comes_in::<R>(layers, protocol, settings::queue_length());
+        say(&format!("{} by {protocol:?}: {outcome}", R::PACKAGE));
     }
 }
 
 /// What any of their commands may take.
 pub(super) const PATIENCE: Duration = Duration::from_mins(1);
 
+/// What is spoken to the next server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Protocol {
+    Smtp,
+    Lmtp,
+}
+
 /// Where one listens and where it sends.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Route {
     pub(super) own_port: u16,
     pub(super) next_port: u16,
+    pub(super) protocol: Protocol,
 }
 
 /// A mail server.

@@ -2,7 +2,7 @@
 
 use cassmail_e2e::{Enclosure, Inhabited};
 
-use super::{PATIENCE, Relay, Route};
+use super::{PATIENCE, Protocol, Relay, Route};
 
 pub(super) struct OpenSmtpd;
 
@@ -22,9 +22,14 @@ impl Relay for OpenSmtpd {
         let settings = format!(
             "table aliases file:/etc/aliases\nlisten on 127.0.0.1 port {}\n\
              action \"local\" maildir alias <aliases>\n\
-             action \"relay\" relay host smtp://127.0.0.1:{}\n\
+             action \"relay\" relay host {}://127.0.0.1:{}\n\
              match for local action \"local\"\nmatch from local for any action \"relay\"\n",
-            route.own_port, route.next_port
+            route.own_port,
+            match route.protocol {
+                Protocol::Smtp => "smtp",
+                Protocol::Lmtp => "lmtp",
+            },
+            route.next_port
         );
         enclosure.write("/etc/smtpd.conf", &settings);
         enclosure.write("/etc/mailname", "relay.example\n");

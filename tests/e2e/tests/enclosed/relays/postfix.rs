@@ -2,7 +2,7 @@
 
 use cassmail_e2e::{Enclosure, Inhabited};
 
-use super::{PATIENCE, Relay, Route};
+use super::{PATIENCE, Protocol, Relay, Route};
 
 pub(super) struct Postfix;
 
@@ -21,8 +21,13 @@ impl Relay for Postfix {
             "myhostname=relay.example".to_owned(),
             "maillog_file=/var/log/postfix.log".to_owned(),
             "inet_protocols=ipv4".to_owned(),
-            format!("relayhost=[127.0.0.1]:{}", route.next_port),
-            "defer_transports=smtp".to_owned(),
+            match route.protocol {
+                Protocol::Smtp => format!("relayhost=[127.0.0.1]:{}", route.next_port),
+                Protocol::Lmtp => {
+                    format!("default_transport=lmtp:inet:127.0.0.1:{}", route.next_port)
+                }
+            },
+            "defer_transports=smtp lmtp".to_owned(),
         ];
         for setting in &settings {
             enclosure.run(&["postconf", "-e", setting], PATIENCE).well();

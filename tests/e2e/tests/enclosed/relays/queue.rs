@@ -14,16 +14,17 @@ use std::thread;
 use std::time::Duration;
 
 use cassmail_e2e::{
-    Conversation, Deadline, Maildrop, Message, Port, Server, delivery, large, stuffed,
+    Configuration, Conversation, Deadline, Maildrop, Message, PASSWORD, Port, Server, delivery,
+    large, stuffed,
 };
 
-use super::{Relay, Route, Running};
+use super::{Protocol, Relay, Route, Running};
 
 /// What one queue may take in all.
 const LIMIT: Duration = Duration::from_mins(5);
 
 /// Who gets the mail.
-const RECIPIENT: &str = "bob";
+const RECIPIENT: &str = "bob@here.example";
 
 /// What became of a queue.
 pub(super) struct Outcome {
@@ -51,12 +52,16 @@ impl fmt::Display for Outcome {
     }
 }
 
-pub(super) fn comes_in<R: Relay>(layers: PathBuf, length: usize) -> Outcome {
-    let mut server = Server::plain();
+pub(super) fn comes_in<R: Relay>(layers: PathBuf, protocol: Protocol, length: usize) -> Outcome {
+    let mut server = settled();
     let folder = tempfile::tempdir().expect("there is room for temporary files");
     let route = Route {
         own_port: free_port(),
-        next_port: server.port(Port::Mx),
+        next_port: server.port(match protocol {
+            Protocol::Smtp => Port::Mx,
+            Protocol::Lmtp => Port::Lmtp,
+        }),
+        protocol,
     };
     let mut running = Running::<R>::start(layers, folder.path().to_owned(), route);
     let queue: BTreeMap<String, Vec<u8>> = (0..length).map(message).collect();
@@ -98,6 +103,15 @@ pub(super) fn comes_in<R: Relay>(layers: PathBuf, length: usize) -> Outcome {
     outcome
 }
 
+/// A server as for users, with somebody in it.
+fn settled() -> Server {
+    let server = Server::configured(&Configuration::default());
+    server.administer(&["domain", "add", "here.example"], "");
+    let people = format!("{RECIPIENT},{PASSWORD}\n");
+    server.administer(&["account", "import", "-"], &people);
+    server
+}
+
 /// Mail of all kinds that a queue has: short, long, and with octets beyond ASCII.
 fn message(number: usize) -> (String, Vec<u8>) {
     let octets = if number % 16 == 15 { 100_000 } else { 2_500 };
@@ -121,7 +135,7 @@ fn hand_over(port: u16, messages: &[&Vec<u8>]) {
     let mut conversation = Conversation::open(port).expect("welcomes");
     for message in messages {
         let sender = "<alice@sender.example> BODY=8BITMIME";
-        let recipient = format!("<{RECIPIENT}@example.org>");
+        let recipient = format!("<{RECIPIENT}>");
         let reply = conversation.hand_over(sender, &recipient, &stuffed(message));
         let reply = reply.expect("the queue takes mail");
         assert!(reply.starts_with("250"), "{reply}");
@@ -200,7 +214,7 @@ fn came_under_tls(message: &[u8]) -> bool {
     trace
         .lines()
         .take(12)
-        .any(|line| line.ends_with("with ESMTPS"))
+        .any(|line| line.ends_with("with ESMTPS") || line.ends_with("with LMTPS"))
 }
 
 fn subject(message: &[u8]) -> String {
