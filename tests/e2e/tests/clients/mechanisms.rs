@@ -22,15 +22,23 @@ type Way = (
 const SENDERS: [Way; 5] = [
     ("curl", &["PLAIN", "LOGIN"], curl_sends),
     ("swaks", &["PLAIN", "LOGIN"], swaks_sends),
-    ("msmtp", &["plain", "login"], msmtp_sends),
+    ("msmtp", &["plain", "login", "scram-sha-256"], msmtp_sends),
     ("python3", &["PLAIN", "LOGIN"], smtplib_sends),
-    ("mutt", &["plain", "login"], mutt_sends),
+    ("mutt", &["plain", "login", "scram-sha-256"], mutt_sends),
 ];
 
 const FETCHERS: [Way; 3] = [
     ("curl", &["PLAIN", "LOGIN", "*"], curl_fetches),
-    ("mpop", &["user", "plain", "login"], mpop_fetches),
-    ("mutt", &["user", "plain", "login"], mutt_fetches),
+    (
+        "mpop",
+        &["user", "plain", "login", "scram-sha-256"],
+        mpop_fetches,
+    ),
+    (
+        "mutt",
+        &["user", "plain", "login", "scram-sha-256"],
+        mutt_fetches,
+    ),
 ];
 
 #[test]
