@@ -10,6 +10,7 @@ use argon2::password_hash::phc::{Output, ParamsString, PasswordHash, Salt};
 use argon2::{ARGON2ID_IDENT, Algorithm, Argon2, Block, Params, Version};
 use cassmail_mail::Secret;
 use cassmail_store::{AppPassword, Credentials};
+use cassmail_wire::sasl::prepared;
 use cassmail_wire::sasl::scram::ScramKeys;
 use subtle::ConstantTimeEq as _;
 use tokio::sync::Semaphore;
@@ -120,7 +121,7 @@ impl Passwords {
         let permit = Arc::clone(&self.workers).acquire_owned().await;
         let hashed = self.hashing.compute(move |memory| {
             let _permit = permit;
-            let hash = hash(&params, password.expose().as_bytes(), memory)?;
+            let hash = hash(&params, prepared(password.expose()).as_bytes(), memory)?;
             Ok((hash, begin.map(|begin| keys(&password, &begin))))
         });
         let (password_hash, scram_sha_256) = hashed.await.ok_or_else(worker_failed)??;
@@ -192,7 +193,7 @@ impl Passwords {
         let worker = Arc::clone(&self.workers).acquire_owned().await;
         let verified = self.hashing.compute(move |memory| {
             let _held = (place, worker);
-            verify(&stored, password.expose().as_bytes(), memory)
+            verify_either(&stored, password.expose(), memory)
         });
         Ok(verified.await.ok_or_else(worker_failed)?? && known)
     }
@@ -232,6 +233,15 @@ fn hash(params: &Params, password: &[u8], memory: &mut Memory) -> Result<String,
 
 fn not_hashed(error: impl std::fmt::Display) -> PasswordError {
     PasswordError::Hash(error.to_string())
+}
+
+/// Hashes are made of prepared passwords; imported ones may be of what was typed.
+fn verify_either(stored: &str, password: &str, memory: &mut Memory) -> Result<bool, PasswordError> {
+    let prepared = prepared(password);
+    if verify(stored, prepared.as_bytes(), memory)? {
+        return Ok(true);
+    }
+    Ok(prepared != password && verify(stored, password.as_bytes(), memory)?)
 }
 
 /// The costs are those of the stored hash, not those of today's configuration.
@@ -306,6 +316,28 @@ pub(crate) mod tests {
         assert!(verify("open sesame").await.unwrap());
         assert!(!verify("open sesam").await.unwrap());
         assert!(!passwords.verify(secret(""), None).await.unwrap());
+    }
+
+    /// RFC 6856 2.2, RFC 4616 2: typed with a combining accent or without, it is one password.
+    #[tokio::test]
+    async fn a_password_is_the_same_from_every_keyboard() {
+        let passwords = Passwords::new(&cheap()).unwrap();
+        let credentials = made(&passwords, "Caf\u{e9} IX").await;
+        let verify = |text| passwords.verify(secret(text), Some(&credentials));
+        for same in ["Caf\u{e9} IX", "Cafe\u{301} IX", "Caf\u{e9}\u{a0}\u{2168}"] {
+            assert!(verify(same).await.unwrap(), "{same}");
+        }
+        assert!(!verify("Cafe IX").await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn an_imported_hash_may_be_of_a_password_that_was_not_prepared() {
+        let passwords = Passwords::new(&cheap()).unwrap();
+        let typed = "Cafe\u{301}";
+        let hash = hash(&passwords.params, typed.as_bytes(), &mut Memory::new()).unwrap();
+        let credentials = Credentials::of_hash(hash);
+        let verified = passwords.verify(secret(typed), Some(&credentials));
+        assert!(verified.await.unwrap());
     }
 
     #[test]

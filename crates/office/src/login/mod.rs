@@ -15,7 +15,7 @@ use cassmail_store::{AccountState, Credentials, Profile, Retention, Service, Sto
 use cassmail_telemetry::{Limit, chain, event};
 use cassmail_wire::Source;
 use cassmail_wire::sasl::scram::{ScramKeys, ScramProof, ScramStart};
-use cassmail_wire::sasl::{Acceptance, Claim, Proof};
+use cassmail_wire::sasl::{Acceptance, Claim, Proof, prepared};
 
 use crate::app_password;
 use crate::clock::Clock;
@@ -326,6 +326,7 @@ impl Logins {
     }
 
     fn address_of(&self, user: &str) -> Option<Address> {
+        let user = prepared(user);
         user.parse().ok().or_else(|| {
             let domain = self.options.default_domain.clone()?;
             Some(Address::new(user.parse().ok()?, domain))

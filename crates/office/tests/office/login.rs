@@ -45,6 +45,15 @@ async fn users_log_in_with_and_without_their_domain() {
     }
 }
 
+/// RFC 6856 2.2: names are prepared (RFC 4013), here from letters of full width and a soft hyphen.
+#[tokio::test]
+async fn a_name_is_the_same_from_every_keyboard() {
+    let house = House::build().await;
+    for user in ["\u{ff42}\u{ff4f}\u{ff42}", "bo\u{ad}b@here.example"] {
+        assert_eq!(reason(&house, user, PASSWORD).await, "in", "{user}");
+    }
+}
+
 #[tokio::test]
 async fn a_refusal_takes_the_same_time_for_every_reason() {
     for (user, password, why) in [

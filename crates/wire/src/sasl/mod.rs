@@ -18,6 +18,7 @@ mod claim;
 mod exchange;
 mod mechanism;
 mod password;
+mod prepared;
 mod response;
 pub mod scram;
 
@@ -25,4 +26,5 @@ pub use bearer::BearerForm;
 pub use claim::{Acceptance, Claim, Proof};
 pub use exchange::{Conclusion, Exchange, Refusal, SaslStep};
 pub use mechanism::{BearerOffer, Channel, Mechanism, Offer, ScramOffer};
+pub use prepared::prepared;
 pub use response::{Response, encode_challenge};

@@ -10,6 +10,8 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
+use crate::sasl::prepared;
+
 /// The keys of RFC 5802 3 that a server keeps. Whoever has them can pretend to be this server, and
 /// can guess the password at the price of the iterations; to log in takes the password.
 #[derive(Clone, PartialEq, Eq)]
@@ -81,11 +83,9 @@ impl ScramKeys {
     }
 }
 
-/// `Hi` of RFC 5802 2.2. A password that SASLprep (RFC 4013) cannot prepare is taken as it is, as
-/// clients do that do not prepare at all.
+/// `Hi` of RFC 5802 2.2.
 fn salted_password(password: &Secret, salt: &[u8], iterations: u32) -> [u8; 32] {
-    let prepared = stringprep::saslprep(password.expose());
-    let prepared = prepared.as_deref().unwrap_or(password.expose());
+    let prepared = prepared(password.expose());
     let mut salted = [0; 32];
     pbkdf2::pbkdf2_hmac::<Sha256>(prepared.as_bytes(), salt, iterations, &mut salted);
     salted

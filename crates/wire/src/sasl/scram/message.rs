@@ -1,5 +1,7 @@
 //! The messages of a client (RFC 5802 7).
 
+use crate::sasl::prepared;
+
 /// `client-first-message`, with its attributes of RFC 5802 5.1.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct First<'a> {
@@ -90,8 +92,8 @@ fn read_flag(flag: &str) -> Option<Flag<'_>> {
     }
 }
 
-/// A user's name, in which `=2C` is a comma and `=3D` an equals sign and no other is allowed. It is
-/// prepared by SASLprep; one that cannot be is taken as it is, and will be nobody's.
+/// A user's name, in which `=2C` is a comma and `=3D` an equals sign and no other is allowed,
+/// prepared.
 pub(in crate::sasl) fn saslname(text: &str) -> Option<String> {
     let mut name = String::with_capacity(text.len());
     let mut rest = text;
@@ -109,8 +111,7 @@ pub(in crate::sasl) fn saslname(text: &str) -> Option<String> {
     if name.is_empty() || name.contains('\0') {
         return None;
     }
-    let prepared = stringprep::saslprep(&name).map(std::borrow::Cow::into_owned);
-    Some(prepared.unwrap_or(name))
+    Some(prepared(&name).into_owned())
 }
 
 /// Printable ASCII; commas separate.
