@@ -8,6 +8,7 @@ use std::fs;
 
 use anyhow::{Context as _, Result};
 
+use super::pinned::{in_backticks, test_fault};
 use crate::command::root;
 
 const PATH: &str = "docs/known-mishaps.md";
@@ -58,40 +59,6 @@ fn entry_faults(place: usize, entry: &str) -> Vec<String> {
     faults
 }
 
-fn in_backticks(text: &str) -> Vec<&str> {
-    text.split('`').skip(1).step_by(2).collect()
-}
-
-/// Why a name is not that of a test.
-fn test_fault(name: &str) -> Option<String> {
-    let (path, function) = name.split_once("::").unwrap_or((name, ""));
-    let Ok(text) = fs::read_to_string(root().join(path)) else {
-        return Some(format!("{path} is not there"));
-    };
-    let is_test = match function {
-        "" => path.starts_with("tests/transcripts/"),
-        function => has_test(&text, function),
-    };
-    (!is_test).then(|| format!("{name} is not a test"))
-}
-
-/// Whether a source has a test of this name: the attribute, then perhaps others, then the function.
-fn has_test(source: &str, function: &str) -> bool {
-    let mut is_marked = false;
-    for line in source.lines().map(str::trim_start) {
-        if line.starts_with("#[test]") || line.starts_with("#[tokio::test") {
-            is_marked = true;
-        } else if line.contains("fn ") {
-            let named = line.split("fn ").nth(1).unwrap_or_default();
-            if is_marked && named.starts_with(&format!("{function}(")) {
-                return true;
-            }
-            is_marked = false;
-        }
-    }
-    false
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -117,13 +84,5 @@ mod tests {
             entry_faults(1, entry),
             ["tests/transcripts/none.txt is not there"]
         );
-    }
-
-    #[test]
-    fn only_what_is_marked_is_a_test() {
-        let source = "#[test]\n#[ignore]\nfn kept() {\n}\nfn helper() {}\n";
-        assert!(has_test(source, "kept"));
-        assert!(!has_test(source, "helper"));
-        assert!(!has_test(source, "kep"));
     }
 }

@@ -1,8 +1,10 @@
 //! Checks that need no test run.
 
+mod behaviour;
 mod contract;
 mod dependencies;
 mod mishaps;
+mod pinned;
 mod receipts;
 mod sources;
 
@@ -30,6 +32,7 @@ pub(crate) fn run() -> Result<()> {
     faults.extend(dependencies::faults()?);
     faults.extend(contract::faults()?);
     faults.extend(mishaps::faults()?);
+    faults.extend(behaviour::faults()?);
     if faults.is_empty() {
         say("the rules of the house hold");
         return docs::check();
