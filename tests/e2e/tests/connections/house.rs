@@ -8,7 +8,11 @@ const SECRET: &str = "secret";
 
 /// Starts the server.
 pub(crate) fn settled() -> Server {
-    let server = Server::configured(&Configuration::default());
+    inhabited(Server::configured(&Configuration::default()))
+}
+
+/// Lets bob and carol in.
+pub(crate) fn inhabited(server: Server) -> Server {
     server.administer(&["domain", "add", "here.example"], "");
     let people = format!("bob@here.example,{SECRET}\ncarol@here.example,{SECRET}\n");
     server.administer(&["account", "import", "-"], &people);
@@ -63,9 +67,9 @@ impl<S: Read + Write> Talk<S> {
 }
 
 /// A conversation with a port, in clear, behind its greeting.
-pub(crate) fn greeted(server: &Server, port: Port) -> Talk<Wire> {
+pub(crate) fn greeted(server: &Server, port: Port, greeting: &str) -> Talk<Wire> {
     let mut talk = Talk::over(Wire::connect(server.port(port)).expect("somebody listens"));
-    let greeting = talk.hear(1);
-    assert!(greeting[0].starts_with("220 "), "{greeting:?}");
+    let line = talk.hear(1);
+    assert!(line[0].starts_with(greeting), "{line:?}");
     talk
 }

@@ -1,7 +1,8 @@
 //! The ways to the real binary that no protocol sees: Unix sockets, proxies in front, TLS and its
-//! certificates, and what SIGHUP changes.
+//! certificates, what SIGHUP changes, and what the log tells.
 
 mod house;
+mod logs;
 mod proxy;
 mod reload;
 mod socket;

@@ -19,13 +19,15 @@ fn replace(server: &Server, old: &str, new: &str) {
 
 /// What is announced to a new client of the MX port.
 fn announced(server: &Server) -> String {
-    greeted(server, Port::Mx).extensions("EHLO").join("\n")
+    greeted(server, Port::Mx, "220 ")
+        .extensions("EHLO")
+        .join("\n")
 }
 
 #[test]
 fn settings_of_sessions_hold_for_those_that_begin_afterwards() {
     let server = settled();
-    let mut before = greeted(&server, Port::Mx);
+    let mut before = greeted(&server, Port::Mx, "220 ");
     assert!(announced(&server).contains("SIZE 52428800"));
     let new = "[smtp]\nmax_recipients = 150\nmax_message_size = \"1 MiB\"\n";
     replace(&server, "[smtp]\n", new);
