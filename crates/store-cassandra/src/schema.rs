@@ -28,7 +28,7 @@ pub(crate) struct File {
 }
 
 /// All files, in the order in which they are applied; their number is the version.
-pub(crate) const FILES: [File; 5] = [
+pub(crate) const FILES: [File; 6] = [
     File {
         name: "0001_accounts.cql",
         text: include_str!("schema/0001_accounts.cql"),
@@ -48,6 +48,10 @@ pub(crate) const FILES: [File; 5] = [
     File {
         name: "0005_surrogates.cql",
         text: include_str!("schema/0005_surrogates.cql"),
+    },
+    File {
+        name: "0006_directory.cql",
+        text: include_str!("schema/0006_directory.cql"),
     },
 ];
 

@@ -7,7 +7,7 @@
 use super::{Cluster, Finding, replication};
 use crate::statements::asked;
 
-const TABLES: [&str; 4] = ["mbox", "mbox_body", "mbox_dir", "blob_ref"];
+const TABLES: [&str; 3] = ["mbox", "mbox_body", "blob_ref"];
 
 /// Three days before the grace of ten ends.
 const WITHIN_DAYS: i64 = 7;

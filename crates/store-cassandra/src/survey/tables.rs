@@ -13,6 +13,14 @@ struct Settings {
     maps: BTreeMap<String, BTreeMap<String, String>>,
 }
 
+impl Settings {
+    /// Later ones replace earlier ones, option by option.
+    fn take(&mut self, later: Self) {
+        self.single.extend(later.single);
+        self.maps.extend(later.maps);
+    }
+}
+
 const GRACE: &str = "gc_grace_seconds";
 
 pub(super) async fn findings(cluster: &Cluster<'_>) -> Vec<Finding> {
@@ -101,6 +109,11 @@ fn expected() -> BTreeMap<String, Settings> {
     const START: &str = "CREATE TABLE IF NOT EXISTS ";
     let mut expected = BTreeMap::new();
     for statement in FILES.iter().flat_map(|file| statements(file.text)) {
+        if let Some((table, options)) = changed(&statement) {
+            let settings: &mut Settings = expected.entry(table.to_owned()).or_default();
+            settings.take(parse(options));
+            continue;
+        }
         let Some(rest) = statement.strip_prefix(START) else {
             continue;
         };
@@ -112,6 +125,11 @@ fn expected() -> BTreeMap<String, Settings> {
         expected.insert(table.to_owned(), parse(options));
     }
     expected
+}
+
+/// The table whose options a statement changes, and the options.
+fn changed(statement: &str) -> Option<(&str, &str)> {
+    statement.strip_prefix("ALTER TABLE ")?.split_once(" WITH ")
 }
 
 /// Options as CQL writes them: `a = 1 AND b = {'k': 'v'}`.
@@ -211,6 +229,9 @@ mod tests {
         assert_eq!(mail.maps["compaction"]["scaling_parameters"], "L4");
         assert_eq!(mail.maps["compression"]["chunk_length_in_kb"], "4");
         assert_eq!(expected["spool"].single["default_time_to_live"], "604800");
+        let directory = &expected["mbox_dir"];
+        assert_eq!(directory.single[GRACE], "259200", "a later file changed it");
+        assert!(directory.maps.contains_key("compaction"));
     }
 
     #[test]

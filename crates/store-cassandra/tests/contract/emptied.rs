@@ -34,6 +34,11 @@ use crate::clock::Turned;
 const STEPS: usize = 13;
 const STEP: Duration = Duration::from_secs(277);
 
+/// An hour and a second.
+#[expect(clippy::allow_attributes, reason = "only the example needs it")]
+#[allow(dead_code, reason = "only the example needs it")]
+pub(crate) const HOUR: Duration = Duration::from_secs(13 * 277);
+
 /// So many messages are fetched at once.
 const FETCHED_AT_ONCE: usize = 32;
 
@@ -153,6 +158,16 @@ impl Emptied {
         self.one.drop(self.account, &ids).await;
         store.settled().await;
         ids.len()
+    }
+
+    /// Lets tombstones of the directory go that are older than this on the clock of Cassandra.
+    #[expect(clippy::allow_attributes, reason = "only the example turns it")]
+    #[allow(dead_code, reason = "only the example turns it")]
+    pub(crate) async fn set_grace_of_directory(&self, grace: Duration) {
+        let seconds = grace.as_secs();
+        let text = format!("ALTER TABLE mbox_dir WITH gc_grace_seconds = {seconds}");
+        let changed = self.session.query_unpaged(text, ()).await;
+        changed.expect("another grace");
     }
 
     /// What a listing reads now.
