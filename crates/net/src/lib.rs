@@ -32,7 +32,7 @@ mod link;
 mod listener;
 mod network;
 mod observer;
-mod proxy;
+pub mod proxy;
 mod server;
 mod stop;
 mod stream;

@@ -25,27 +25,34 @@ const FIXED: usize = 16;
 const WORD: &[u8] = b"PROXY ";
 
 /// The most octets that can be needed before a header is whole or refused.
-pub(crate) const LONGEST: usize = FIXED + LONGEST_BINARY;
+pub const LONGEST: usize = FIXED + LONGEST_BINARY;
 
 /// What the octets that have come so far are.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Reading {
+pub enum Reading {
     /// The beginning of a header.
     Part,
-    /// A header, and how many octets it has; what follows belongs to the protocol behind it.
-    Whole { octets: usize, named: Option<Named> },
+    /// A header; what follows belongs to the protocol behind it.
+    Whole {
+        /// How many octets it has.
+        octets: usize,
+        /// Whom it names; nobody where the proxy speaks for itself.
+        named: Option<Named>,
+    },
 }
 
 /// Who is behind the proxy, and where he connected to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Named {
-    pub(crate) source: SocketAddr,
-    pub(crate) destination: SocketAddr,
+pub struct Named {
+    /// Who is behind the proxy.
+    pub source: SocketAddr,
+    /// Where he connected to.
+    pub destination: SocketAddr,
 }
 
 /// Why octets are no header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum ProxyError {
+pub enum ProxyError {
     /// They begin differently.
     #[error("it does not begin with a PROXY header")]
     Absent,
@@ -61,7 +68,10 @@ pub(crate) enum ProxyError {
 }
 
 /// Reads a header from the octets that have come.
-pub(crate) fn read(input: &[u8]) -> Result<Reading, ProxyError> {
+///
+/// # Errors
+/// They are none, and more octets will not make them one.
+pub fn read(input: &[u8]) -> Result<Reading, ProxyError> {
     if begins_alike(input, &SIGNATURE) {
         read_binary(input)
     } else if begins_alike(input, WORD) {

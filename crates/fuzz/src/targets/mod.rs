@@ -7,13 +7,18 @@ mod dots;
 mod embedded_records;
 mod headers;
 mod lines;
+mod lmtp;
 mod pop3;
 mod pop3_world;
+mod proxy_header;
 mod records;
+mod sasl_exchange;
 mod smtp;
 mod smtp_command;
 mod smtp_world;
+mod surrogates;
 mod talk;
+mod tokens;
 mod transcript_file;
 
 /// A function over bytes that panics when something that must always hold does not.
@@ -32,11 +37,15 @@ pub struct Target {
 }
 
 /// All of them.
-pub const TARGETS: [Target; 13] = [
+pub const TARGETS: [Target; 18] = [
     smtp_command::TARGET,
     smtp::SESSION,
     smtp::LOGIN,
+    lmtp::TARGET,
     pop3::SESSION,
+    sasl_exchange::TARGET,
+    tokens::TARGET,
+    proxy_header::TARGET,
     dots::TARGET,
     lines::TARGET,
     addresses::TARGET,
@@ -46,6 +55,7 @@ pub const TARGETS: [Target; 13] = [
     embedded_records::TARGET,
     cassandra_records::TARGET,
     headers::TARGET,
+    surrogates::TARGET,
 ];
 
 /// The target of that name.

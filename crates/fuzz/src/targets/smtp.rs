@@ -153,6 +153,8 @@ fn login(data: &[u8]) {
 }
 
 fn goes_the_same_way(settings: u8, opening: &[u8], seed: u64, input: &[u8]) {
+    // A client of LMTP counts otherwise: see lmtp.rs.
+    let settings = settings & !setting::LMTP;
     let mut whole = opened(settings, opening, seed);
     let mut cut = opened(settings, opening, seed);
     whole.say(input);
@@ -186,7 +188,7 @@ fn goes_the_same_way(settings: u8, opening: &[u8], seed: u64, input: &[u8]) {
     }
 }
 
-fn is_over(rest: Rest) -> Rest {
+pub(super) fn is_over(rest: Rest) -> Rest {
     match rest {
         // When it is waited for until depends on when something was heard last.
         Rest::Peer(_) => Rest::Peer(cassmail_wire::Moment::default()),
@@ -194,12 +196,12 @@ fn is_over(rest: Rest) -> Rest {
     }
 }
 
-fn shown(output: &[u8]) -> String {
+pub(super) fn shown(output: &[u8]) -> String {
     output.escape_ascii().to_string()
 }
 
 /// Three digits, then a space, or a hyphen where another line of the same code follows.
-fn check_replies(output: &[u8]) -> usize {
+pub(super) fn check_replies(output: &[u8]) -> usize {
     let mut replies = 0;
     let mut open: Option<[u8; 3]> = None;
     for line in lines(output) {

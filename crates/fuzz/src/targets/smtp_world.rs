@@ -45,12 +45,15 @@ pub(super) mod setting {
     pub(in super::super) const NARROW: u8 = 8;
     pub(in super::super) const NO_STARTTLS: u8 = 16;
     pub(in super::super) const MOODY: u8 = 32;
+    pub(in super::super) const LMTP: u8 = 64;
 }
 
 pub(super) fn options(settings: u8) -> Options {
     let has = |bit: u8| settings & bit != 0;
     let hostname = "here.example".parse().expect("a domain");
-    let mut options = if has(setting::SUBMISSION) {
+    let mut options = if has(setting::LMTP) {
+        Options::lmtp(hostname)
+    } else if has(setting::SUBMISSION) {
         Options::submission(hostname)
     } else {
         Options::mx(hostname)

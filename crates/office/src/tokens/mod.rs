@@ -75,8 +75,11 @@ impl Tokens {
         &self.options.scope
     }
 
-    /// Whose token it is, or why it is not believed, for the operator alone.
-    pub(crate) fn owner(&self, token: &Secret, now: UnixTime) -> Result<String, &'static str> {
+    /// Whose token it is.
+    ///
+    /// # Errors
+    /// Why it is not believed, for the operator alone.
+    pub fn owner(&self, token: &Secret, now: UnixTime) -> Result<String, &'static str> {
         let keys = Arc::clone(&self.keys.lock().unwrap_or_else(PoisonError::into_inner));
         let payload = jws::verified_payload(token.expose(), &keys)?;
         let claims = Claims::parse(&payload).ok_or("the claims of the token cannot be read")?;
