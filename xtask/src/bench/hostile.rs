@@ -151,9 +151,8 @@ fn verdicts(report: &Value) -> Vec<Line> {
         ),
         line(
             budgets::HOSTILE_RETURN,
-            scenes(report)
-                .last()
-                .and_then(|scene| scene["end"]["memory_mib"].as_f64())
+            report["end"]["memory_mib"]
+                .as_f64()
                 .zip(start)
                 .map(|(end, start)| end / start),
         ),
@@ -200,10 +199,13 @@ fn tables(verdicts: &[Line], report: &Value, machine: &Machine) -> String {
             format!("{} s", tenth(&scene["settled_seconds"])),
         ]);
     }
-    let start = report["start"]["memory_mib"].as_f64().unwrap_or(f64::NAN);
+    let memory = |when: &str| report[when]["memory_mib"].as_f64().unwrap_or(f64::NAN);
     format!(
-        "{}\nMemory at the start, warm: {start:.1} MiB.\n\n{}\n{}",
+        "{}\nMemory at the start, warm and at rest: {:.1} MiB; at the end, at rest again: {:.1} MiB.\n\n\
+         {}\n{}",
         held.text(),
+        memory("start"),
+        memory("end"),
         table.text(),
         machine.table().text()
     )

@@ -75,9 +75,11 @@ pub(crate) struct HostileArgs {
 #[derive(Debug, Serialize)]
 pub(crate) struct HostileReport {
     pub(crate) command: &'static str,
-    /// The server before anybody came, warm.
+    /// The server before anybody came, warm and at rest.
     pub(crate) start: Seen,
     pub(crate) scenes: Vec<Played>,
+    /// The server when everybody had gone, at rest again.
+    pub(crate) end: Seen,
 }
 
 /// One scene.
@@ -149,6 +151,13 @@ impl HostileReport {
 /// How long a server may take to notice that everybody has left.
 const SETTLE: Duration = Duration::from_mins(1);
 
+/// What was made for the last who came may be kept for the next for a while, such as the memory of
+/// password hashes; after so long without anybody it has gone.
+const REST: Duration = Duration::from_secs(15);
+
+/// Memory has returned when it is so many times that of the start.
+const RETURNED: f64 = 1.2;
+
 /// Plays all scenes.
 pub(crate) fn attack(args: &HostileArgs) -> Result<HostileReport> {
     for address in [args.smtp, args.pop3] {
@@ -183,6 +192,7 @@ pub(crate) fn attack(args: &HostileArgs) -> Result<HostileReport> {
         .warm_up()
         .context("the neighbour, before anybody else came")?;
     street.furnish()?;
+    thread::sleep(REST);
     let start = watch.look()?;
     let wanted = |scene: &&Scene| {
         let only = args.only.as_deref();
@@ -193,10 +203,12 @@ pub(crate) fn attack(args: &HostileArgs) -> Result<HostileReport> {
     for scene in scenes::ALL.iter().filter(wanted) {
         played.push(play(scene, args, &street, &neighbour, &watch)?);
     }
+    watch.wait_for_memory(start.memory_mib * RETURNED, REST * 2);
     Ok(HostileReport {
         command: "hostile",
         start,
         scenes: played,
+        end: watch.look()?,
     })
 }
 

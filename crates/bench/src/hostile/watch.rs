@@ -81,6 +81,14 @@ impl Watch {
         }
     }
 
+    /// Waits until no more memory is used than this, or until the time is over.
+    pub(super) fn wait_for_memory(&self, mib: f64, patience: Duration) {
+        let given_up = clock::now() + patience;
+        while self.memory("VmRSS:").is_some_and(|now| now > mib) && clock::now() < given_up {
+            thread::sleep(LOOK_EVERY);
+        }
+    }
+
     fn count_descriptors(&self) -> Result<(u64, u64)> {
         let folder = fs::read_dir(format!("/proc/{}/fd", self.pid)).context("no such server")?;
         let (mut sockets, mut all) = (0, 0);

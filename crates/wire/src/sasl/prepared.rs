@@ -2,9 +2,9 @@
 
 use std::borrow::Cow;
 
-/// A name or a password prepared by SASLprep (RFC 4013), so that it is the same from every keyboard:
-/// what looks alike is alike. One that cannot be prepared is taken as it is, as clients do that do
-/// not prepare at all.
+/// A name or a password prepared by SASLprep (RFC 4013), so that it is the same from every
+/// keyboard: what looks alike is alike (RFC 4616 2, RFC 6856 2.2). One that cannot be prepared is
+/// taken as it is, as clients do that do not prepare at all.
 pub fn prepared(text: &str) -> Cow<'_, str> {
     stringprep::saslprep(text).unwrap_or(Cow::Borrowed(text))
 }

@@ -63,7 +63,9 @@ fn a_refused_login_has_one_line_with_the_reason_that_the_client_does_not_hear() 
         (Port::Pop3, "nobody", "no such account"),
     ] {
         let wire = Wire::connect(server.port(port)).expect("welcomes");
-        let refusal = Maildrop::over(wire, account, WRONG).err().expect("refused");
+        let Err(refusal) = Maildrop::over(wire, account, WRONG) else {
+            panic!("{account} is let in");
+        };
         assert!(!refusal.to_string().contains(reason), "{refusal}");
         let line = one_line(&server, reason);
         assert!(line.contains("login.refused"), "{line}");
