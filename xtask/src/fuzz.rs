@@ -3,6 +3,8 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 
 use anyhow::{Context as _, Result, bail};
 
@@ -46,10 +48,12 @@ const PLATFORM: &str = "x86_64-unknown-linux-gnu";
 struct Wanted<'a> {
     targets: Vec<&'a str>,
     seconds: &'a str,
+    /// So many targets run at the same time.
+    at_once: usize,
     write: bool,
 }
 
-/// Runs targets one after the other under libFuzzer.
+/// Runs targets under libFuzzer, in their order.
 pub(crate) fn guided(arguments: &[&str]) -> Result<()> {
     let mut wanted = wanted(arguments)?;
     build_driver()?;
@@ -61,8 +65,7 @@ pub(crate) fn guided(arguments: &[&str]) -> Result<()> {
     run_command(build())?;
     let mut rows = String::from(HEAD);
     let mut found = Vec::new();
-    for name in &wanted.targets {
-        let outcome = guide(name, wanted.seconds)?;
+    for (name, outcome) in wanted.targets.iter().zip(guide_all(&wanted)?) {
         rows += &outcome.row(name);
         if !outcome.is_clean {
             found.push(*name);
@@ -82,12 +85,17 @@ fn wanted<'a>(arguments: &[&'a str]) -> Result<Wanted<'a>> {
     let mut wanted = Wanted {
         targets: Vec::new(),
         seconds: "600",
+        at_once: 1,
         write: false,
     };
     let mut words = arguments.iter();
     while let Some(&word) = words.next() {
         match word {
             "--seconds" => wanted.seconds = words.next().context("--seconds needs a number")?,
+            "--at-once" => {
+                let number = words.next().context("--at-once needs a number")?;
+                wanted.at_once = number.parse().context("--at-once needs a number")?;
+            }
             "--write" => wanted.write = true,
             option if option.starts_with('-') => bail!("there is no option {option}"),
             name => wanted.targets.push(name),
@@ -126,6 +134,7 @@ fn build() -> Command {
 }
 
 /// What a guided run came to, in the words of libFuzzer.
+#[derive(Clone)]
 struct Outcome {
     is_clean: bool,
     executions: String,
@@ -139,6 +148,33 @@ const HEAD: &str = "\
 | target             | executions | seconds | edges | features | corpus | found   |
 |--------------------|------------|---------|-------|----------|--------|---------|
 ";
+
+/// The outcomes in the order of the targets.
+fn guide_all(wanted: &Wanted<'_>) -> Result<Vec<Outcome>> {
+    let next = AtomicUsize::new(0);
+    let guide_some = || {
+        let mut outcomes = Vec::new();
+        loop {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            let Some(name) = wanted.targets.get(number) else {
+                return Ok(outcomes);
+            };
+            outcomes.push((number, guide(name, wanted.seconds)?));
+        }
+    };
+    let mut outcomes = thread::scope(|scope| {
+        let crew: Vec<_> = (0..wanted.at_once.max(1))
+            .map(|_| scope.spawn(guide_some))
+            .collect();
+        let done = crew
+            .into_iter()
+            .map(|one| one.join().expect("it does not panic"));
+        done.collect::<Result<Vec<_>>>()
+    })?
+    .concat();
+    outcomes.sort_by_key(|(number, _)| *number);
+    Ok(outcomes.into_iter().map(|(_, outcome)| outcome).collect())
+}
 
 fn guide(name: &str, seconds: &str) -> Result<Outcome> {
     let folder = place().join(name);

@@ -30,7 +30,7 @@ cargo xtask COMMAND
   fuzz [TARGETS] [--seconds N] [--seed S] [--at-once N]
                      any bytes at all for every parser and session, ten seconds each;
                      --list, --replay TARGET FILE
-  fuzz guided [TARGETS] [--seconds N] [--write]
+  fuzz guided [TARGETS] [--seconds N] [--at-once N] [--write]
                      the same, guided by coverage: libFuzzer on nightly Rust, with the sanitizer of
                      addresses; ten minutes each
   setup              install the mail clients and servers that the end-to-end tests use
