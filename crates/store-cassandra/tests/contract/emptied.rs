@@ -34,16 +34,14 @@ use crate::clock::Turned;
 const STEPS: usize = 13;
 const STEP: Duration = Duration::from_secs(277);
 
-/// An hour and a second.
-#[expect(clippy::allow_attributes, reason = "only the example needs it")]
-#[allow(dead_code, reason = "only the example needs it")]
-pub(crate) const HOUR: Duration = Duration::from_secs(13 * 277);
-
 /// So many messages are fetched at once.
 const FETCHED_AT_ONCE: usize = 32;
 
 /// So many rows are deleted by one request.
 const IN_A_BATCH: usize = 100;
+
+/// What fails in the other layout is tried again so often.
+const TRIES: usize = 5;
 
 const PATIENCE: Patience = Patience(Duration::from_mins(1));
 const OCTETS: usize = 200;
@@ -266,7 +264,14 @@ impl OnePartition {
     async fn put(&self, account: AccountId, id: MessageId) {
         let uid = Uuid::from_bytes(account.to_key());
         let values = (uid, CqlTimeuuid::from(id.to_uuid()), 1_i64, micros(id));
-        let put = self.session.execute_unpaged(&self.put, values).await;
+        // A busy machine may be too slow for Cassandra's own limits; the store tries again as well.
+        let mut put = self.session.execute_unpaged(&self.put, values).await;
+        for _ in 0..TRIES {
+            if put.is_ok() {
+                return;
+            }
+            put = self.session.execute_unpaged(&self.put, values).await;
+        }
         put.expect("a row");
     }
 
@@ -279,7 +284,14 @@ impl OnePartition {
                 batch.append_statement(self.drop.clone());
                 rows.push((micros(*id) + 1, uid, CqlTimeuuid::from(id.to_uuid())));
             }
-            self.session.batch(&batch, rows).await.expect("deletions");
+            let mut dropped = self.session.batch(&batch, &rows).await;
+            for _ in 0..TRIES {
+                if dropped.is_ok() {
+                    break;
+                }
+                dropped = self.session.batch(&batch, &rows).await;
+            }
+            dropped.expect("deletions");
         }
     }
 
