@@ -36,6 +36,15 @@ impl MessageId {
         UnixTime::from_micros(self.time.saturating_sub(GREGORIAN_TO_UNIX) / 10)
     }
 
+    /// In front of all ids that are minted at this time, and behind all earlier ones: for bounds.
+    pub fn bound_at(time: UnixTime) -> Self {
+        let ticks = time.as_micros().saturating_mul(10);
+        Self {
+            time: ticks.saturating_add(GREGORIAN_TO_UNIX) & 0x0FFF_FFFF_FFFF_FFFF,
+            rest: 0,
+        }
+    }
+
     /// Sixteen bytes that sort as the ids do: for keys.
     pub fn to_key(self) -> [u8; 16] {
         self.to_u128().to_be_bytes()
@@ -236,6 +245,17 @@ impl fmt::Debug for AccountId {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_bound_stands_between_the_ids_of_two_times() {
+        let [early, late] = [1_000, 1_001].map(UnixTime::from_micros);
+        let minter = minter();
+        let ids = [early, late].map(|time| minter.mint(time));
+        assert!(MessageId::bound_at(early) < ids[0]);
+        assert!(ids[0] < MessageId::bound_at(late));
+        assert!(MessageId::bound_at(late) < ids[1]);
+        assert_eq!(MessageId::bound_at(late).minted_at(), late);
+    }
 
     fn minter() -> IdMinter {
         IdMinter::new(NodeId::from_random(0x1234_5678_9abc_def0))

@@ -31,6 +31,7 @@
 //! Read first: [`Cassandra`], [`Options`], then `statements.rs`.
 
 mod accounts;
+mod administration;
 mod bodies;
 mod breaker;
 mod buckets;

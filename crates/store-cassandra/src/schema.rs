@@ -28,7 +28,7 @@ pub(crate) struct File {
 }
 
 /// All files, in the order in which they are applied; their number is the version.
-pub(crate) const FILES: [File; 6] = [
+pub(crate) const FILES: [File; 7] = [
     File {
         name: "0001_accounts.cql",
         text: include_str!("schema/0001_accounts.cql"),
@@ -52,6 +52,10 @@ pub(crate) const FILES: [File; 6] = [
     File {
         name: "0006_directory.cql",
         text: include_str!("schema/0006_directory.cql"),
+    },
+    File {
+        name: "0007_administration.cql",
+        text: include_str!("schema/0007_administration.cql"),
     },
 ];
 
@@ -317,7 +321,7 @@ mod tests {
             }
         }
         assert_eq!(ids.len(), tables);
-        assert_eq!(tables, 16);
+        assert_eq!(tables, 18);
     }
 
     #[test]

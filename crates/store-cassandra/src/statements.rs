@@ -212,6 +212,22 @@ statements! {
     /// One cell, written whole, whenever a page of a walk is done.
     PutWorker: Write = "INSERT INTO worker (k, state) VALUES (?, ?) USING TIMESTAMP ?";
 
+    /// All administrators, or all tokens: few.
+    ReadAdmins: Read = "SELECT name, entry FROM admin WHERE kind = ?";
+    /// At each request of the administration, so that a change counts at once on every node.
+    ReadAdmin: Read =
+        "SELECT entry, WRITETIME(entry) FROM admin WHERE kind = ? AND name = ?";
+    /// An empty entry removes, as for domains.
+    PutAdmin: Write =
+        "INSERT INTO admin (kind, name, entry) VALUES (?, ?, ?) USING TIMESTAMP ?";
+    /// Before the change at the time of its id; with the outcome one microsecond later.
+    PutAudit: Write =
+        "INSERT INTO audit (day, id, entry) VALUES (?, ?, ?) USING TIMESTAMP ? AND TTL ?";
+    /// The latest records of a day that are earlier than one.
+    ReadAudit: Read = "SELECT id, entry FROM audit WHERE day = ? AND id < ? LIMIT ?";
+    /// A whole day, only in order to repair it.
+    HealAudit: Heal = "SELECT id, entry FROM audit WHERE day = ?";
+
     /// These repair whole tables into a data center that was away: all columns, small pages.
     HealDomains: Heal = "SELECT token(name), name, entry FROM domain \
         WHERE token(name) > ? AND token(name) <= ? LIMIT ?";
@@ -292,6 +308,8 @@ impl Cql {
             Self::PutMark => (Self::ReadMark, &[0]),
             Self::PutBeat => (Self::ReadNodes, &[0]),
             Self::PutWorker => (Self::ReadWorker, &[0]),
+            Self::PutAdmin => (Self::ReadAdmin, &[0, 1]),
+            Self::PutAudit => (Self::HealAudit, &[0]),
             _ => return None,
         };
         Some(Healing { read, key })
@@ -430,7 +448,7 @@ mod tests {
             assert_eq!(key, bound(read.text()), "{cql:?}");
             healed += 1;
         }
-        assert_eq!(healed, 22);
+        assert_eq!(healed, 24);
     }
 
     #[test]

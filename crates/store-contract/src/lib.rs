@@ -29,6 +29,7 @@
 
 pub mod accounts;
 pub mod addresses;
+pub mod administration;
 pub mod adoption;
 mod bench;
 pub mod closing;

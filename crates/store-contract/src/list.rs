@@ -42,6 +42,17 @@ macro_rules! contract_tests {
                 a_note_survives_a_crash,
                 of_notes_at_once_one_stays,
             ]);
+            $crate::tests_of!($subject, administration: [
+                administrators_are_listed_in_the_order_of_their_names,
+                an_administrator_can_be_put_again_and_changed,
+                a_removed_administrator_is_gone_until_it_is_made_again,
+                tokens_are_put_listed_changed_and_removed,
+                administrators_and_tokens_survive_a_crash,
+                the_audit_log_is_read_from_the_latest_on,
+                pages_of_the_audit_log_join,
+                an_outcome_stays,
+                the_audit_log_survives_a_crash,
+            ]);
             $crate::tests_of!($subject, adoption: [
                 pages_of_records_join_and_have_every_address_once,
                 records_of_removed_addresses_and_domains_are_listed,
@@ -281,6 +292,7 @@ mod tests {
             include_str!("model.rs"),
             include_str!("adoption.rs"),
             include_str!("workers.rs"),
+            include_str!("administration.rs"),
         ] {
             let tests = source.lines().filter_map(|line| {
                 let name = line.strip_prefix("pub ")?.trim_start_matches("async ");

@@ -19,7 +19,7 @@ const OCTETS: usize = 1024;
 
 impl Embedded {
     /// Reads a row and decodes it.
-    fn read<T>(
+    pub(crate) fn read<T>(
         &self,
         verb: Verb,
         key: &Key,
@@ -33,7 +33,7 @@ impl Embedded {
     }
 
     /// Reads rows of a space that begin with a prefix, until there are enough.
-    fn read_all<T>(
+    pub(crate) fn read_all<T>(
         &self,
         verb: Verb,
         (space, prefix): (Space, &[u8]),
@@ -61,7 +61,7 @@ impl Embedded {
         Ok(all)
     }
 
-    fn change_row<T: Send + 'static>(
+    pub(crate) fn change_row<T: Send + 'static>(
         &self,
         verb: Verb,
         step: impl FnOnce(&mut Group<'_>) -> Result<T, Refusal> + Send + 'static,

@@ -20,6 +20,7 @@
 //! Read first: [`Embedded`], [`Options`], then `writer/mod.rs`.
 
 mod accounts;
+mod administration;
 mod backup;
 mod bytes_in;
 mod check;

@@ -12,8 +12,10 @@
 //! | address | domain, NUL, local part | the same |
 //! | profile, credentials | account | the same |
 //! | leaving | an account whose mail is still to be removed | nothing |
+//! | admin | `a` and the name of an administrator, `t` and the id of a token | as domains |
+//! | audit | the id of a record, each bit turned, so that the latest stands first | as domains |
 //!
-//! Every key sorts as what it stands for: ids by their time, numbers by their value.
+//! Every other key sorts as what it stands for: ids by their time, numbers by their value.
 
 use cassmail_mail::{AccountId, Address, Domain, Entry, LocalPart, MessageId, SurrogateSize, Uidl};
 
@@ -95,6 +97,38 @@ pub(crate) fn address_of(key: &[u8]) -> Option<Address> {
 
 pub(crate) fn account_key(space: Space, account: AccountId) -> Key {
     (space, account.to_key().to_vec())
+}
+
+/// Whose row it is in the space of those who administer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Admin {
+    Administrator,
+    Token,
+}
+
+impl Admin {
+    /// What the keys of all of them begin with.
+    pub(crate) fn prefix(self) -> &'static [u8] {
+        match self {
+            Self::Administrator => b"a",
+            Self::Token => b"t",
+        }
+    }
+
+    pub(crate) fn key(self, name: &str) -> Key {
+        (Space::Admin, [self.prefix(), name.as_bytes()].concat())
+    }
+}
+
+/// The latest record stands first.
+pub(crate) fn audit_key(id: MessageId) -> Key {
+    (Space::Audit, id.to_key().map(|octet| !octet).to_vec())
+}
+
+/// The record of a key of the space audit.
+pub(crate) fn audited_id(key: &[u8]) -> Option<MessageId> {
+    let turned: [u8; 16] = key.try_into().ok()?;
+    Some(MessageId::from_key(turned.map(|octet| !octet)))
 }
 
 impl Position {
@@ -337,6 +371,14 @@ mod tests {
         let keys = positions.map(Position::encode);
         assert!(keys.is_sorted());
         assert_eq!(keys.map(|key| Position::decode(&key).unwrap()), positions);
+    }
+
+    #[test]
+    fn records_of_the_audit_log_sort_from_the_latest_on() {
+        let ids = [3, 2, 1].map(|n| MessageId::from_key([n; 16]));
+        let keys = ids.map(|id| audit_key(id).1);
+        assert!(keys.is_sorted());
+        assert_eq!(keys.map(|key| audited_id(&key).unwrap()), ids);
     }
 
     #[test]

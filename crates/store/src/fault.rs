@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 use cassmail_mail::{
@@ -12,9 +13,9 @@ use cassmail_mail::{
 use tokio::sync::{Semaphore, watch};
 
 use crate::{
-    Accounts, AddressEntry, Adoption, BodyReader, Credentials, DomainEntry, ErrorKind, Health,
-    Maildrops, MessageWriter, NewAccount, Patience, Profile, Reason, Store, StoreError, Work,
-    Workers,
+    Accounts, AddressEntry, AdminName, Administrator, Administrators, Adoption, Audit, AuditRecord,
+    AuditSpan, BodyReader, Credentials, DomainEntry, ErrorKind, Health, Maildrops, MessageWriter,
+    NewAccount, Patience, Profile, Reason, Store, StoreError, Token, TokenId, Work, Workers,
 };
 
 /// A store around another one that follows a [`Script`].
@@ -108,6 +109,16 @@ pub enum Verb {
     Adopt,
     Note,
     PutNote,
+    Administrators,
+    Administrator,
+    PutAdministrator,
+    RemoveAdministrator,
+    Tokens,
+    Token,
+    PutToken,
+    RemoveToken,
+    PutAudit,
+    Audit,
     Begin,
     Write,
     Commit,
@@ -258,6 +269,16 @@ impl Verb {
             Self::Adopt => "adopt the address",
             Self::Note => "read a note",
             Self::PutNote => "put a note",
+            Self::Administrators => "list the administrators",
+            Self::Administrator => "read the administrator",
+            Self::PutAdministrator => "put the administrator",
+            Self::RemoveAdministrator => "remove the administrator",
+            Self::Tokens => "list the tokens",
+            Self::Token => "read the token",
+            Self::PutToken => "put the token",
+            Self::RemoveToken => "remove the token",
+            Self::PutAudit => "put into the audit log",
+            Self::Audit => "read the audit log",
             Self::Begin => "begin a message",
             Self::Write => "write a piece",
             Self::Commit => "commit the message",
@@ -357,6 +378,52 @@ impl Workers for Faulty {
 
     fn put_note(&self, worker: String, note: Vec<u8>) -> Work<'_, ()> {
         self.run(Verb::PutNote, self.inner.put_note(worker, note))
+    }
+}
+
+impl Administrators for Faulty {
+    fn administrators(&self) -> Work<'_, Vec<Administrator>> {
+        self.run(Verb::Administrators, self.inner.administrators())
+    }
+
+    fn administrator(&self, name: AdminName) -> Work<'_, Option<Administrator>> {
+        self.run(Verb::Administrator, self.inner.administrator(name))
+    }
+
+    fn put_administrator(&self, administrator: Administrator) -> Work<'_, ()> {
+        let put = self.inner.put_administrator(administrator);
+        self.run(Verb::PutAdministrator, put)
+    }
+
+    fn remove_administrator(&self, name: AdminName) -> Work<'_, ()> {
+        let remove = self.inner.remove_administrator(name);
+        self.run(Verb::RemoveAdministrator, remove)
+    }
+
+    fn tokens(&self) -> Work<'_, Vec<Token>> {
+        self.run(Verb::Tokens, self.inner.tokens())
+    }
+
+    fn token(&self, id: TokenId) -> Work<'_, Option<Token>> {
+        self.run(Verb::Token, self.inner.token(id))
+    }
+
+    fn put_token(&self, token: Token) -> Work<'_, ()> {
+        self.run(Verb::PutToken, self.inner.put_token(token))
+    }
+
+    fn remove_token(&self, id: TokenId) -> Work<'_, ()> {
+        self.run(Verb::RemoveToken, self.inner.remove_token(id))
+    }
+}
+
+impl Audit for Faulty {
+    fn put_audit(&self, record: AuditRecord, kept_for: Duration) -> Work<'_, ()> {
+        self.run(Verb::PutAudit, self.inner.put_audit(record, kept_for))
+    }
+
+    fn audit(&self, span: AuditSpan) -> Work<'_, Vec<AuditRecord>> {
+        self.run(Verb::Audit, self.inner.audit(span))
     }
 }
 

@@ -1,7 +1,7 @@
 //! The promises of a store, in few verbs that mean something to a postmaster.
 //!
-//! A back-end implements [`Accounts`], [`Maildrops`] and [`Store`]; the office uses it as
-//! `Arc<dyn Store>`. Each verb's comment has five parts: *Promise*, *Retry* (what a second call
+//! A back-end implements [`Accounts`], [`Maildrops`], [`Administrators`], [`Audit`] and [`Store`];
+//! the office uses it as `Arc<dyn Store>`. Each verb's comment has five parts: *Promise*, *Retry* (what a second call
 //! with the same ids does), *Crash* (what may be found afterwards), *Errors* (beside `Unavailable`
 //! and `Corrupt`, which every verb may answer), *Cancel* (what dropping the future leaves). The
 //! suite in `cassmail-store-contract` has at least one test for each sentence.
@@ -15,7 +15,9 @@
 //! [`Faulty`].
 
 mod accounts;
+mod administrators;
 mod adoption;
+mod audit;
 pub mod copy;
 mod delivered;
 mod error;
@@ -28,7 +30,12 @@ mod retention;
 mod workers;
 
 pub use accounts::{Accounts, NewAccount};
+pub use administrators::{
+    AdminName, AdminNameError, Administrator, Administrators, Realm, Rights, Scope, ScopeError,
+    Token, TokenId, TokenIdError,
+};
 pub use adoption::Adoption;
+pub use audit::{Audit, AuditOutcome, AuditRecord, AuditSpan};
 pub use delivered::{AsDelivered, delivered_size, delivered_surrogate_size};
 pub use error::{ErrorKind, Reason, StoreError, StoreResult, Work};
 pub use fault::{At, Fault, Faulty, Gate, Script, Side, Verb};

@@ -9,6 +9,7 @@ use std::ops::Bound;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use cassmail_mail::{
@@ -16,9 +17,10 @@ use cassmail_mail::{
 };
 
 use crate::{
-    AccountState, Accounts, AddressEntry, Adoption, AsDelivered, BodyReader, Credentials,
-    DomainEntry, ErrorKind, Health, Maildrops, MessageWriter, NewAccount, Patience, Profile,
-    Reason, Retention, Store, StoreError, StoreResult, Work, Workers, delivered_size,
+    AccountState, Accounts, AddressEntry, AdminName, Administrator, Administrators, Adoption,
+    AsDelivered, Audit, AuditRecord, AuditSpan, BodyReader, Credentials, DomainEntry, ErrorKind,
+    Health, Maildrops, MessageWriter, NewAccount, Patience, Profile, Reason, Retention, Store,
+    StoreError, StoreResult, Token, TokenId, Work, Workers, delivered_size,
     delivered_surrogate_size,
 };
 
@@ -68,6 +70,9 @@ struct Kept {
     surrogate_sizes: BTreeMap<MessageId, u64>,
     damaged: BTreeSet<MessageId>,
     notes: BTreeMap<String, Vec<u8>>,
+    administrators: BTreeMap<AdminName, Administrator>,
+    tokens: BTreeMap<TokenId, Token>,
+    audit: BTreeMap<MessageId, AuditRecord>,
     /// How many octets of bodies fit, if there is a limit.
     room: Option<u64>,
 }
@@ -485,6 +490,85 @@ impl Workers for MemoryStore {
         self.verb("put a note", move |kept| {
             kept.notes.insert(worker, note);
             Ok(())
+        })
+    }
+}
+
+impl Administrators for MemoryStore {
+    fn administrators(&self) -> Work<'_, Vec<Administrator>> {
+        self.verb("list the administrators", |kept| {
+            Ok(kept.administrators.values().cloned().collect())
+        })
+    }
+
+    fn administrator(&self, name: AdminName) -> Work<'_, Option<Administrator>> {
+        self.verb("read the administrator", move |kept| {
+            Ok(kept.administrators.get(&name).cloned())
+        })
+    }
+
+    fn put_administrator(&self, administrator: Administrator) -> Work<'_, ()> {
+        self.verb("put the administrator", |kept| {
+            let name = administrator.name.clone();
+            kept.administrators.insert(name, administrator);
+            Ok(())
+        })
+    }
+
+    fn remove_administrator(&self, name: AdminName) -> Work<'_, ()> {
+        self.verb("remove the administrator", move |kept| {
+            kept.administrators.remove(&name);
+            Ok(())
+        })
+    }
+
+    fn tokens(&self) -> Work<'_, Vec<Token>> {
+        self.verb("list the tokens", |kept| {
+            Ok(kept.tokens.values().cloned().collect())
+        })
+    }
+
+    fn token(&self, id: TokenId) -> Work<'_, Option<Token>> {
+        self.verb("read the token", move |kept| {
+            Ok(kept.tokens.get(&id).cloned())
+        })
+    }
+
+    fn put_token(&self, token: Token) -> Work<'_, ()> {
+        self.verb("put the token", |kept| {
+            kept.tokens.insert(token.id.clone(), token);
+            Ok(())
+        })
+    }
+
+    fn remove_token(&self, id: TokenId) -> Work<'_, ()> {
+        self.verb("remove the token", move |kept| {
+            kept.tokens.remove(&id);
+            Ok(())
+        })
+    }
+}
+
+impl Audit for MemoryStore {
+    fn put_audit(&self, record: AuditRecord, kept_for: Duration) -> Work<'_, ()> {
+        self.verb("put into the audit log", move |kept| {
+            let now = record.id.minted_at();
+            kept.audit
+                .retain(|id, _| now.since(id.minted_at()) <= kept_for);
+            let there = kept.audit.get(&record.id);
+            let has_ended = there.is_some_and(|there| there.outcome.is_some());
+            if !has_ended || record.outcome.is_some() {
+                kept.audit.insert(record.id, record);
+            }
+            Ok(())
+        })
+    }
+
+    fn audit(&self, span: AuditSpan) -> Work<'_, Vec<AuditRecord>> {
+        self.verb("read the audit log", move |kept| {
+            let latest_first = kept.audit.values().rev();
+            let asked = latest_first.filter(|record| span.has(record.id));
+            Ok(asked.take(span.limit).cloned().collect())
         })
     }
 }

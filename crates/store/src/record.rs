@@ -324,18 +324,21 @@ impl Credentials {
 }
 
 /// Encodes a form; these shapes have no maps with keys that JSON lacks, so it cannot fail.
-fn encode(form: &impl Serialize) -> Vec<u8> {
+pub(crate) fn encode(form: &impl Serialize) -> Vec<u8> {
     serde_json::to_vec(form).unwrap_or_default()
 }
 
-fn decode<'a, T: Deserialize<'a>>(record: &'static str, bytes: &'a [u8]) -> Result<T, RecordError> {
+pub(crate) fn decode<'a, T: Deserialize<'a>>(
+    record: &'static str,
+    bytes: &'a [u8],
+) -> Result<T, RecordError> {
     serde_json::from_slice(bytes).map_err(|source| RecordError {
         record,
         source: source.into(),
     })
 }
 
-fn parse<T>(record: &'static str, text: &str) -> Result<T, RecordError>
+pub(crate) fn parse<T>(record: &'static str, text: &str) -> Result<T, RecordError>
 where
     T: std::str::FromStr,
     T::Err: std::error::Error + Send + Sync + 'static,

@@ -26,10 +26,12 @@ pub(crate) enum Space {
     Profile,
     Credentials,
     Leaving,
+    Admin,
+    Audit,
 }
 
 impl Space {
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 12] = [
         Self::Meta,
         Self::Maildrop,
         Self::Message,
@@ -40,6 +42,8 @@ impl Space {
         Self::Profile,
         Self::Credentials,
         Self::Leaving,
+        Self::Admin,
+        Self::Audit,
     ];
 
     /// The first octet of its keys on disk. Never changed, since it would be another format.
@@ -55,6 +59,8 @@ impl Space {
             Self::Profile => 7,
             Self::Credentials => 8,
             Self::Leaving => 9,
+            Self::Admin => 10,
+            Self::Audit => 11,
         }
     }
 }
