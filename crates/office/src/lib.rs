@@ -2,15 +2,19 @@
 //!
 //! Two desks answer the questions of the protocols: [`IntakeDesk`] those of SMTP, [`MaildropDesk`]
 //! those of POP3. [`Directory`] says who receives, [`Logins`] who somebody is, [`Administration`]
-//! what an administrator may change.
+//! what an administrator may change. [`AdminLogins`] says who administers,
+//! [`AdminAccounts`] changes that, and the [`AuditLog`] remembers it.
 //!
 //! Absent on purpose: sockets, engines, file formats. Time comes from a [`Clock`], bodies go to and
 //! come from a `cassmail_store::Store`, and nothing here keeps a message in memory.
 //!
 //! Read first: [`intake`](IntakeDesk) for what is done before a 250, [`MaildropDesk`] for QUIT.
 
+mod admin_login;
 mod administration;
+mod administrators;
 mod app_password;
+mod audit_log;
 mod clock;
 mod directory;
 mod guesses;
@@ -33,10 +37,13 @@ mod terms;
 mod tokens;
 mod trace;
 
+pub use admin_login::{AdminClaim, AdminLoginFailure, AdminLogins, Principal, Who};
 pub use administration::{
     AccountLine, Administration, AdministrationError, AliasLine, AppPasswordLine, NewPassword,
     RetentionChange,
 };
+pub use administrators::{AdminAccounts, AdminAccountsError, NewToken};
+pub use audit_log::{AuditLog, AuditQuestion, Change};
 pub use clock::Clock;
 pub use directory::{Directory, DirectoryOptions, LocalPartCase, Resolution};
 pub use guesses::GuessOptions;
@@ -53,3 +60,6 @@ pub use retention::{
 pub use salt::SaltSecret;
 pub use submission::Completion;
 pub use tokens::{JwksError, TokenOptions, Tokens};
+
+/// From where somebody connects.
+pub use cassmail_wire::Source;

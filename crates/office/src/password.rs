@@ -132,6 +132,17 @@ impl Passwords {
         })
     }
 
+    /// Makes the hash of a password alone, of somebody who does not log in by SCRAM.
+    pub async fn hash(&self, password: Secret) -> Result<String, PasswordError> {
+        let params = self.params.clone();
+        let permit = Arc::clone(&self.workers).acquire_owned().await;
+        let hashed = self.hashing.compute(move |memory| {
+            let _permit = permit;
+            hash(&params, password.expose().as_bytes(), memory)
+        });
+        hashed.await.ok_or_else(worker_failed)?
+    }
+
     /// Where exchanges of SCRAM for the account of this name begin: for one without keys, or one
     /// that is not there, at a salt that looks like any other.
     pub(crate) fn scram_begin(&self, name: &str, credentials: Option<&Credentials>) -> ScramBegin {

@@ -212,6 +212,13 @@ impl FromStr for AdminName {
 }
 
 impl TokenId {
+    /// An id that is made of random octets.
+    pub fn of(random: [u8; 16]) -> Self {
+        const LETTERS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
+        let letter = |octet: u8| char::from(LETTERS[usize::from(octet % 32)]);
+        Self(random.into_iter().map(letter).collect())
+    }
+
     /// The text.
     pub fn as_str(&self) -> &str {
         &self.0

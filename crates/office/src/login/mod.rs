@@ -23,7 +23,7 @@ use crate::directory::Directory;
 use crate::guesses::{Attempted, GuessOptions, Guesses, Whom};
 use crate::password::{PasswordError, Passwords};
 use crate::tokens::Tokens;
-use verified::Verified;
+pub(crate) use verified::Verified;
 
 /// How logins are treated.
 #[derive(Debug, Clone)]

@@ -9,14 +9,14 @@ use sha2::{Digest, Sha256};
 ///
 /// What is kept is a digest over a key that is drawn at every start of the process, the password
 /// and the stored hash: it proves nothing elsewhere, and another hash makes another digest.
-pub(super) struct Verified {
+pub(crate) struct Verified {
     key: [u8; 32],
     digests: Mutex<HashSet<[u8; 32]>>,
     limit: usize,
 }
 
 impl Verified {
-    pub(super) fn new(limit: usize) -> Result<Self, getrandom::Error> {
+    pub(crate) fn new(limit: usize) -> Result<Self, getrandom::Error> {
         let mut key = [0; 32];
         getrandom::fill(&mut key)?;
         Ok(Self {
@@ -26,7 +26,7 @@ impl Verified {
         })
     }
 
-    pub(super) fn digest(&self, password: &str, hash: &str) -> [u8; 32] {
+    pub(crate) fn digest(&self, password: &str, hash: &str) -> [u8; 32] {
         let mut keyed = Sha256::new();
         keyed.update(self.key);
         for part in [password, hash] {
@@ -37,7 +37,7 @@ impl Verified {
     }
 
     /// Digests over a secret key tell nothing by the time that their comparison takes.
-    pub(super) fn contains(&self, digest: &[u8; 32]) -> bool {
+    pub(crate) fn contains(&self, digest: &[u8; 32]) -> bool {
         self.digests
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -45,7 +45,7 @@ impl Verified {
     }
 
     /// When the memory is full it starts anew: everybody is verified once more, nobody is refused.
-    pub(super) fn remember(&self, digest: [u8; 32]) {
+    pub(crate) fn remember(&self, digest: [u8; 32]) {
         let mut digests = self.digests.lock().unwrap_or_else(PoisonError::into_inner);
         if digests.len() >= self.limit {
             digests.clear();
