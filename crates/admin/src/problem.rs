@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use cassmail_office::AdministrationError;
+use cassmail_office::{AdminAccountsError, AdministrationError};
 use cassmail_store::{ErrorKind, StoreError};
 use serde::{Deserialize, Serialize};
 
@@ -72,6 +72,29 @@ impl From<AdministrationError> for Problem {
         };
         if let E::Store(error) = &error {
             // The chain is for the log; a stranger gets the first sentence.
+            tracing::error!(
+                event = cassmail_telemetry::event::STORE_OPERATION_FAILED,
+                error = %cassmail_telemetry::chain(error)
+            );
+        }
+        Self::new(status, error.to_string())
+    }
+}
+
+impl From<AdminAccountsError> for Problem {
+    fn from(error: AdminAccountsError) -> Self {
+        use AdminAccountsError as E;
+        let status = match &error {
+            E::NoSuchAdministrator(_) | E::NoSuchToken(_) => StatusCode::NOT_FOUND,
+            E::AdministratorExists(_) | E::TooManyTokens => StatusCode::CONFLICT,
+            E::BeyondRights => StatusCode::FORBIDDEN,
+            E::NoScope | E::BadPassword | E::BadLabel | E::NoPassword => {
+                StatusCode::UNPROCESSABLE_ENTITY
+            }
+            E::Randomness(_) | E::Password(_) => StatusCode::SERVICE_UNAVAILABLE,
+            E::Store(error) => status_of(error),
+        };
+        if let E::Store(error) = &error {
             tracing::error!(
                 event = cassmail_telemetry::event::STORE_OPERATION_FAILED,
                 error = %cassmail_telemetry::chain(error)

@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use axum::Router;
 use tokio::net::{TcpListener, UnixListener};
 
+use crate::access::SocketPeer;
+
 /// Why the admin API cannot be served.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
@@ -65,7 +67,8 @@ pub async fn serve_socket(
     router: Router,
     stopped: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), ServeError> {
-    let served = axum::serve(listener, router).with_graceful_shutdown(stopped);
+    let service = router.into_make_service_with_connect_info::<SocketPeer>();
+    let served = axum::serve(listener, service).with_graceful_shutdown(stopped);
     served.await.map_err(ServeError::Serve)
 }
 

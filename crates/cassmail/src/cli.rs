@@ -1,5 +1,7 @@
 //! The command line: what can be typed, and nothing of what it does.
 
+mod administration;
+
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 
@@ -8,6 +10,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::commands::copy::Named;
 use crate::exit::{Failure, HELP, Outcome};
 use crate::settings::Given;
+
+pub(crate) use administration::{Admin, Audit, Rights, Token};
 
 /// Takes mail by SMTP, keeps it, and gives it out by POP3.
 #[derive(Debug, Parser)]
@@ -62,6 +66,14 @@ pub(crate) enum Command {
     /// Other names of accounts
     #[command(subcommand)]
     Alias(Alias),
+    /// Administrators: who logs in to the HTTP API
+    #[command(subcommand)]
+    Admin(Admin),
+    /// Tokens: with what programs log in to the HTTP API
+    #[command(subcommand)]
+    Token(Token),
+    /// Show what was changed by whom, the latest first
+    Audit(Audit),
     /// Show what the rules of retention would remove now; removes nothing
     Retention {
         /// Only of accounts of this domain

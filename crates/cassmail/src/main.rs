@@ -9,6 +9,7 @@ mod cluster;
 mod commands;
 mod dev;
 mod exit;
+mod http;
 mod keeper;
 mod place;
 mod print;
@@ -64,6 +65,22 @@ fn run(cli: Cli) -> Outcome {
         }
         Command::Alias(command) => place::with_client(&runtime()?, &which, async |client| {
             commands::directory::alias(client, command).await
+        }),
+        Command::Admin(cli::Admin::Scopes) => {
+            commands::administrators::scopes();
+            Ok(())
+        }
+        Command::Admin(command) => {
+            commands::administrators::check(&command)?;
+            place::with_client(&runtime()?, &which, async |client| {
+                commands::administrators::admin(client, command).await
+            })
+        }
+        Command::Token(command) => place::with_client(&runtime()?, &which, async |client| {
+            commands::administrators::token(client, command).await
+        }),
+        Command::Audit(asked) => place::with_client(&runtime()?, &which, async |client| {
+            commands::administrators::audit(client, asked).await
         }),
         Command::Retention { domain, all } => {
             place::with_client(&runtime()?, &which, async |client| {

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use cassmail_admin::{Administered, Client, Readings, administration};
+use cassmail_admin::{Client, Readings, administration};
 use cassmail_config::{Settings, StoreKind};
 use cassmail_net::Clock;
 use cassmail_telemetry::Metrics;
@@ -97,11 +97,7 @@ async fn in_process(
         keeper: Arc::clone(&opened.keeper) as _,
     };
     let keeper = Arc::clone(&opened.keeper);
-    let administered = Administered {
-        administration: office.administration,
-        janitor: office.janitor,
-    };
-    let router = administration(administered, keeper, readings);
+    let router = administration(office.administered(), keeper, readings);
     work(&Client::InProcess(router)).await
 }
 

@@ -6,9 +6,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use arc_swap::ArcSwap;
 use axum::Router;
-use cassmail_admin::{
-    Administered, Readings, administration, bind_socket, readings, serve_socket, serve_tcp,
-};
+use cassmail_admin::{Readings, administration, bind_socket, readings, serve_socket, serve_tcp};
 use cassmail_config::{Listener, Loaded, LogFormat, Role, Settings, StoreKind};
 use cassmail_net::{
     Certificates, Clock, Inherited, ListenError, ListenerSpec, Network, Server, ServerOptions,
@@ -27,7 +25,7 @@ use crate::reception::{Count, Pop3Reception, SmtpReception};
 use crate::reload::{Receives, Reloader, Running};
 use crate::settings::Given;
 use crate::wiring::{self, Office, OpenStore, TlsThere};
-use crate::{place, settings};
+use crate::{http, place, settings};
 
 /// Runs the service until a signal or a fault ends it.
 pub(crate) async fn serve(which: &Which, how: Serve) -> Outcome {
@@ -130,6 +128,8 @@ impl Mode {
             listener("pop3s", Role::Pop3s, ports.pop3s()),
         ];
         settings.admin.readings = Some(ports.admin());
+        settings.admin.listen = Vec::new();
+        settings.admin.listen_in_clear = Vec::new();
         settings.tls.certificate = None;
         settings.tls.key = None;
         folder.path().clone_into(&mut settings.identity.data_dir);
@@ -256,7 +256,15 @@ async fn serve_store(
         &office,
         &mut running,
     )?;
-    let administrators = Administrators::start(settings, &office, opened, metrics)?;
+    let house = House {
+        settings,
+        office: &office,
+        opened,
+        metrics,
+        certificates: running.certificates.as_ref(),
+        clock: &clock,
+    };
+    let administrators = Administrators::start(&house)?;
     let janitor = Arc::clone(&office.janitor);
     let janitor = tokio::spawn(async move { janitor.run().await });
 
@@ -421,6 +429,17 @@ fn tls_use(
     }))
 }
 
+/// What the administration is joined from.
+#[derive(Clone, Copy)]
+pub(crate) struct House<'a> {
+    pub(crate) settings: &'a Settings,
+    pub(crate) office: &'a Office,
+    pub(crate) opened: &'a OpenStore,
+    pub(crate) metrics: &'a Arc<Metrics>,
+    pub(crate) certificates: Option<&'a Certificates>,
+    pub(crate) clock: &'a Clock,
+}
+
 /// The admin API on its socket, and the readings on a port if one is configured.
 struct Administrators {
     stop: watch::Sender<bool>,
@@ -429,12 +448,14 @@ struct Administrators {
 }
 
 impl Administrators {
-    fn start(
-        settings: &Settings,
-        office: &Office,
-        opened: &OpenStore,
-        metrics: &Arc<Metrics>,
-    ) -> Outcome<Self> {
+    fn start(house: &House<'_>) -> Outcome<Self> {
+        let House {
+            settings,
+            office,
+            opened,
+            metrics,
+            ..
+        } = *house;
         let (stop, stopped) = watch::channel(false);
         let figures = Readings {
             store: Arc::clone(&opened.store),
@@ -442,11 +463,7 @@ impl Administrators {
             keeper: Arc::clone(&opened.keeper) as _,
         };
         let keeper = Arc::clone(&opened.keeper);
-        let house = Administered {
-            administration: office.administration.clone(),
-            janitor: Arc::clone(&office.janitor),
-        };
-        let router = administration(house, keeper, figures.clone());
+        let router = administration(office.administered(), keeper, figures.clone());
         let socket = settings::socket(settings);
         let listener = bind_socket(&socket).map_err(Failure::unavailable)?;
         let mut tasks = vec![tokio::spawn(log_end(serve_socket(
@@ -455,10 +472,13 @@ impl Administrators {
             told_to_stop(stopped.clone()),
         )))];
         if let Some(address) = settings.admin.readings {
-            let listener = bind_tcp(address)?;
-            let router: Router = readings(figures);
-            let served = serve_tcp(listener, router, told_to_stop(stopped));
+            let listener = bind_tcp("admin.readings", address)?;
+            let router: Router = readings(figures.clone());
+            let served = serve_tcp(listener, router, told_to_stop(stopped.clone()));
             tasks.push(tokio::spawn(log_end(served)));
+        }
+        for served in http::listen(house, &figures, &stopped)? {
+            tasks.push(tokio::spawn(served));
         }
         Ok(Self {
             stop,
@@ -477,13 +497,16 @@ impl Administrators {
     }
 }
 
-fn bind_tcp(address: std::net::SocketAddr) -> Outcome<tokio::net::TcpListener> {
+pub(crate) fn bind_tcp(
+    setting: &str,
+    address: std::net::SocketAddr,
+) -> Outcome<tokio::net::TcpListener> {
     let bound = std::net::TcpListener::bind(address).and_then(|listener| {
         listener.set_nonblocking(true)?;
         tokio::net::TcpListener::from_std(listener)
     });
     bound
-        .with_context(|| format!("failed to listen on {address}; set admin.readings to another"))
+        .with_context(|| format!("failed to listen on {address}; set {setting} to another"))
         .map_err(Failure::unavailable)
 }
 

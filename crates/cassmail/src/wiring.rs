@@ -6,14 +6,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use cassmail_admin::Administered;
 use cassmail_config::{BareNewline, Listener, LocalPartCase, Role, Settings, StoreKind};
 use cassmail_mail::{Domain, IdMinter, NodeId};
 use cassmail_net::{CertificateFiles, Clock, Network, ServerOptions, UnixSocket};
 use cassmail_office::{
-    Administration, Belief, Counter, Days, Directory, DirectoryOptions, GuessOptions, Intake,
-    IntakeOptions, Janitor, Limits, LoginOptions, Logins, MaildropLock, MaildropOptions,
-    PasswordOptions, Passwords, RateOptions, RetentionMode, RetentionOptions, ScramOptions,
-    TokenOptions, Tokens,
+    AdminAccounts, AdminLogins, Administration, AuditLog, Belief, Counter, Days, Directory,
+    DirectoryOptions, GuessOptions, Intake, IntakeOptions, Janitor, Limits, LoginOptions, Logins,
+    MaildropLock, MaildropOptions, PasswordOptions, Passwords, RateOptions, RetentionMode,
+    RetentionOptions, ScramOptions, TokenOptions, Tokens,
 };
 use cassmail_smtp::server::{Options as SmtpOptions, StartTlsOffer};
 use cassmail_store::{MemoryStore, Store};
@@ -130,6 +131,23 @@ pub(crate) struct Office {
     pub(crate) counter: Arc<Counter>,
     pub(crate) administration: Administration,
     pub(crate) janitor: Arc<Janitor>,
+    pub(crate) admins: AdminAccounts,
+    pub(crate) admin_logins: Arc<AdminLogins>,
+    pub(crate) audit: AuditLog,
+    pub(crate) clock: Arc<dyn cassmail_office::Clock>,
+}
+
+impl Office {
+    /// The parts that are administered.
+    pub(crate) fn administered(&self) -> Administered {
+        Administered {
+            administration: self.administration.clone(),
+            janitor: Arc::clone(&self.janitor),
+            admins: self.admins.clone(),
+            audit: self.audit.clone(),
+            clock: Arc::clone(&self.clock),
+        }
+    }
 }
 
 /// Joins the office over a store; it believes these tokens.
@@ -181,8 +199,29 @@ pub(crate) fn office(
         retention_options(settings),
         random()?,
     ));
+    let admins = AdminAccounts::new(
+        Arc::clone(store),
+        Arc::clone(&passwords),
+        Arc::clone(&clock),
+    );
+    let admin_logins = AdminLogins::new(
+        Arc::clone(store),
+        Arc::clone(&passwords),
+        Arc::clone(&clock),
+        guess_options(settings),
+    );
+    let audit = AuditLog::new(
+        Arc::clone(store),
+        Arc::clone(&opened.ids),
+        Arc::clone(&clock),
+        Duration::from_hours(24 * u64::from(settings.admin.audit_days)),
+    );
     Ok(Office {
         janitor,
+        admins,
+        admin_logins: Arc::new(admin_logins.map_err(no_randomness)?),
+        audit,
+        clock: Arc::clone(&clock),
         intake: Arc::new(intake),
         counter: Arc::new(counter),
         administration: Administration::new(Arc::clone(store), directory, passwords, clock),

@@ -33,6 +33,8 @@ pub fn check(loaded: &Loaded) -> Result<Vec<Advice>, Problems> {
         the_own_data_center_is_named(settings),
         its_login_is_whole(settings),
         its_certificate_is_whole(settings),
+        the_api_has_a_certificate(settings),
+        the_api_in_clear_stays_on_this_machine(settings),
         level(settings),
     ];
     let faults = checks.into_iter().flatten();
@@ -263,6 +265,25 @@ fn its_certificate_is_whole(settings: &Settings) -> Option<Fault> {
         )),
         _ => None,
     }
+}
+
+fn the_api_has_a_certificate(settings: &Settings) -> Option<Fault> {
+    let lacks = settings.tls.certificate.is_none() && !settings.admin.listen.is_empty();
+    lacks.then(|| {
+        let text = "expected tls.certificate and tls.key for these listeners, which speak TLS; on \
+                    this machine alone, admin.listen_in_clear does without";
+        fault("admin.listen", text)
+    })
+}
+
+fn the_api_in_clear_stays_on_this_machine(settings: &Settings) -> Option<Fault> {
+    let mut addresses = settings.admin.listen_in_clear.iter();
+    let outside = addresses.find(|address| !address.ip().is_loopback())?;
+    let text = format!(
+        "expected addresses of this machine alone, such as \"127.0.0.1:2443\", since passwords are \
+         sent in clear; got {outside}"
+    );
+    Some(fault("admin.listen_in_clear", text))
 }
 
 fn level(settings: &Settings) -> Option<Fault> {

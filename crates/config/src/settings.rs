@@ -465,6 +465,11 @@ table! {
     /// `[admin]`.
     Admin at "admin." {
         readings: Option<SocketAddr>,
+        listen: Vec<SocketAddr>,
+        listen_in_clear: Vec<SocketAddr>,
+        max_connections: u32 [1, 10_000],
+        health_without_login: bool,
+        audit_days: u32 [1, 3650],
     }
 }
 

@@ -49,7 +49,7 @@ impl Default for Limits {
 
 impl Limits {
     /// The source that an address belongs to.
-    pub(crate) fn source_of(&self, address: IpAddr) -> Source {
+    pub fn source_of(&self, address: IpAddr) -> Source {
         let prefix = match address {
             IpAddr::V4(_) => self.ipv4_prefix,
             IpAddr::V6(_) => self.ipv6_prefix,

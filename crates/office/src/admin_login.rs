@@ -35,6 +35,8 @@ pub struct Principal {
 pub enum Who {
     /// Whoever can open the service's socket or its store.
     Owner,
+    /// Whoever reaches a port, where that is enough.
+    Anybody,
     /// Somebody with a name and a password.
     Administrator(AdminName),
     /// A program.
@@ -107,7 +109,7 @@ impl Principal {
     /// The administrator who answers for it, if there is one.
     pub fn name(&self) -> Option<&AdminName> {
         match &self.who {
-            Who::Owner => None,
+            Who::Owner | Who::Anybody => None,
             Who::Administrator(name) => Some(name),
             Who::Token { owner, .. } => owner.as_ref(),
         }
@@ -118,6 +120,7 @@ impl fmt::Display for Who {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Owner => f.write_str("owner"),
+            Self::Anybody => f.write_str("anybody"),
             Self::Administrator(name) => name.fmt(f),
             Self::Token { id, owner, .. } => {
                 let owner = owner.as_ref().map_or("owner", AdminName::as_str);
@@ -289,6 +292,17 @@ impl AdminLogins {
 }
 
 impl AdminClaim {
+    /// Who he says he is, for the operator: the name of an administrator, or a token's id.
+    pub fn name(&self) -> String {
+        match self {
+            Self::Password { name, .. } => name.chars().take(64).collect(),
+            Self::Token(text) => match read_token(text.expose()) {
+                Some((id, _)) => format!("token {id}"),
+                None => "a token".to_owned(),
+            },
+        }
+    }
+
     fn secret(&self) -> &Secret {
         match self {
             Self::Password { password, .. } => password,

@@ -189,6 +189,21 @@ impl Administration {
         Ok(self.changed(self.store.put_domain(entry).await)?)
     }
 
+    /// A domain that is served.
+    pub async fn domain(&self, name: &Domain) -> Outcome<DomainEntry> {
+        self.served(name).await
+    }
+
+    /// Changes who gets a domain's mail for postmaster.
+    pub async fn set_postmaster(&self, name: Domain, postmaster: Option<Address>) -> Outcome<()> {
+        let mut entry = self.served(&name).await?;
+        if let Some(elsewhere) = postmaster.as_ref().filter(|who| *who.domain() != name) {
+            self.served_target(elsewhere).await?;
+        }
+        entry.postmaster = postmaster.map(|address| self.directory.canonical(&address));
+        Ok(self.changed(self.store.put_domain(entry).await)?)
+    }
+
     /// All domains.
     pub async fn domains(&self) -> Outcome<Vec<DomainEntry>> {
         Ok(self.store.domains().await?)
@@ -403,6 +418,25 @@ impl Administration {
             }
         }
         Ok(accounts)
+    }
+
+    /// One account.
+    pub async fn account_line(&self, address: &Address) -> Outcome<AccountLine> {
+        let (_, profile, _) = self.account(address).await?;
+        Ok(AccountLine {
+            address: profile.address,
+            state: profile.state,
+            retention: profile.retention,
+        })
+    }
+
+    /// One alias.
+    pub async fn alias(&self, address: &Address) -> Outcome<AliasLine> {
+        let address = self.directory.canonical(address);
+        match self.store.resolve(address.clone()).await? {
+            Some(AddressEntry::Alias { targets, .. }) => Ok(AliasLine { address, targets }),
+            _ => Err(AdministrationError::NoSuchAlias(address)),
+        }
     }
 
     /// Makes an address another name of others, which have to be served here.

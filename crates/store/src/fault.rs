@@ -692,7 +692,7 @@ mod tests {
             surrogate_size: None,
             owners: Vec::new(),
         };
-        let patience = Patience(std::time::Duration::from_secs(1));
+        let patience = Patience(Duration::from_secs(1));
         assert!(writer.commit(delivery, patience).await.is_err());
     }
 

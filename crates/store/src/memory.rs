@@ -674,7 +674,7 @@ mod tests {
         deliver(&store, second, alice).await.unwrap();
     }
 
-    const PATIENCE: Patience = Patience(std::time::Duration::from_secs(10));
+    const PATIENCE: Patience = Patience(Duration::from_secs(10));
 
     async fn alice(store: &MemoryStore) -> AccountId {
         let new = NewAccount {

@@ -53,6 +53,10 @@ events! {
     LOGIN_REFUSED = "login.refused";
     /// The keys of those whose tokens are believed were loaded anew.
     LOGIN_KEYS_RELOADED = "login.keys.reloaded";
+    /// Somebody who is no administrator asked for something; the reason is for the operator alone.
+    ADMIN_LOGIN_REFUSED = "admin.login.refused";
+    /// One line per change that was asked for through the administration: who, from where, what.
+    ADMIN_CHANGED = "admin.changed";
     /// A verb of the store failed; the chain of causes is in the line.
     STORE_OPERATION_FAILED = "store.operation.failed";
     /// The store goes on without a data center, or with all of them again, or none answers.

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::routing::{delete, get, post, put};
+use axum::routing::{get, post, put};
 use axum::{Json, Router};
 use cassmail_mail::{Address, Secret};
 use cassmail_office::{AccountLine, NewPassword};
@@ -20,7 +20,7 @@ pub(super) fn routes() -> Router<Api> {
     Router::new()
         .route("/accounts", get(list).post(add))
         .route("/accounts/import", post(import))
-        .route("/accounts/{address}", delete(remove))
+        .route("/accounts/{address}", get(show).delete(remove))
         .route("/accounts/{address}/password", put(set_password))
         .route("/accounts/{address}/state", put(set_state))
 }
@@ -88,6 +88,12 @@ async fn list(State(api): State<Api>, Asked(page): Asked<Page>) -> Answer<Json<V
         .accounts(&domain, after, page_size(page.limit))
         .await?;
     Ok(Json(lines.into_iter().map(Shown::from).collect()))
+}
+
+async fn show(State(api): State<Api>, Named(address): Named) -> Answer<Json<Shown>> {
+    let address = field("address", &address)?;
+    let line = api.administration.account_line(&address).await?;
+    Ok(Json(Shown::from(line)))
 }
 
 async fn add(State(api): State<Api>, Body(added): Body<Added>) -> Answer<StatusCode> {

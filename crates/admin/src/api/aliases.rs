@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::routing::{delete, get};
+use axum::routing::get;
 use axum::{Json, Router};
 use cassmail_office::AliasLine;
 use serde::{Deserialize, Serialize};
@@ -14,7 +14,7 @@ use super::{Answer, Api, field, page_size};
 pub(super) fn routes() -> Router<Api> {
     Router::new()
         .route("/aliases", get(list).post(add))
-        .route("/aliases/{address}", delete(remove))
+        .route("/aliases/{address}", get(show).put(put).delete(remove))
 }
 
 #[derive(Serialize)]
@@ -57,6 +57,33 @@ async fn add(State(api): State<Api>, Body(added): Body<Added>) -> Answer<StatusC
         .add_alias(&field("address", &added.address)?, targets)
         .await?;
     Ok(StatusCode::CREATED)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Targets {
+    targets: Vec<String>,
+}
+
+async fn show(State(api): State<Api>, Named(address): Named) -> Answer<Json<Shown>> {
+    let alias = api
+        .administration
+        .alias(&field("address", &address)?)
+        .await?;
+    Ok(Json(Shown::from(alias)))
+}
+
+async fn put(
+    State(api): State<Api>,
+    Named(address): Named,
+    Body(new): Body<Targets>,
+) -> Answer<StatusCode> {
+    let targets = new.targets.iter().map(|text| field("targets", text));
+    let targets = targets.collect::<Answer<Vec<_>>>()?;
+    api.administration
+        .add_alias(&field("address", &address)?, targets)
+        .await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 async fn remove(State(api): State<Api>, Named(address): Named) -> Answer<StatusCode> {

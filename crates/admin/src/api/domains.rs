@@ -4,16 +4,21 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::{get, put};
 use axum::{Json, Router};
+use cassmail_mail::Domain;
 use cassmail_store::DomainEntry;
 use serde::{Deserialize, Serialize};
 
-use super::request::{Body, Named};
-use super::{Answer, Api, field, retention};
+use super::request::{Asked, Body, Named, Rest};
+use super::{Answer, Api, field, page_size, retention};
+use crate::access::Caller;
 
 pub(super) fn routes() -> Router<Api> {
     Router::new()
         .route("/domains", get(list).post(add))
-        .route("/domains/{name}", axum::routing::delete(remove))
+        .route(
+            "/domains/{name}",
+            get(show).put(set_postmaster).delete(remove),
+        )
         .route("/domains/{name}/catch-all", put(set_catch_all))
 }
 
@@ -50,9 +55,47 @@ struct CatchAll {
     target: Option<String>,
 }
 
-async fn list(State(api): State<Api>) -> Answer<Json<Vec<Shown>>> {
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Postmaster {
+    postmaster: Option<String>,
+}
+
+/// Those of the caller.
+async fn list(
+    State(api): State<Api>,
+    Caller(by): Caller,
+    Asked(rest): Asked<Rest>,
+) -> Answer<Json<Vec<Shown>>> {
+    let after: Option<Domain> = rest.after.map(|text| field("after", &text)).transpose()?;
     let domains = api.administration.domains().await?;
-    Ok(Json(domains.into_iter().map(Shown::from).collect()))
+    let is_asked = |entry: &DomainEntry| {
+        let is_behind = after.as_ref().is_none_or(|after| entry.name > *after);
+        is_behind && by.rights.realm.has(&entry.name)
+    };
+    let page = domains.into_iter().filter(is_asked);
+    let page = page.take(page_size(rest.limit));
+    Ok(Json(page.map(Shown::from).collect()))
+}
+
+async fn show(State(api): State<Api>, Named(name): Named) -> Answer<Json<Shown>> {
+    let entry = api.administration.domain(&field("name", &name)?).await?;
+    Ok(Json(Shown::from(entry)))
+}
+
+async fn set_postmaster(
+    State(api): State<Api>,
+    Named(name): Named,
+    Body(new): Body<Postmaster>,
+) -> Answer<StatusCode> {
+    let postmaster = new
+        .postmaster
+        .map(|text| field("postmaster", &text))
+        .transpose()?;
+    api.administration
+        .set_postmaster(field("name", &name)?, postmaster)
+        .await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 async fn add(State(api): State<Api>, Body(added): Body<Added>) -> Answer<StatusCode> {

@@ -1,12 +1,15 @@
 //! `/v1/...`: what can be changed.
 
 mod accounts;
+mod administrators;
 mod aliases;
 mod app_passwords;
+mod audit;
 mod domains;
 mod request;
 mod retention;
 mod store;
+mod tokens;
 
 use std::str::FromStr;
 use std::sync::Arc;
@@ -14,10 +17,12 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{Method, StatusCode, Uri};
-use cassmail_office::{Administration, Janitor};
+use axum::middleware::from_fn_with_state;
+use cassmail_office::{AdminAccounts, Administration, AuditLog, Clock, Janitor};
 
 pub use store::{Report, StoreKeeper, Upkeep};
 
+use crate::access::{AdminDoor, Gate, LARGEST_BODY, guarded, owned, pass};
 use crate::problem::Problem;
 use crate::readings::{Readings, readings};
 
@@ -27,6 +32,8 @@ struct Api {
     administration: Administration,
     janitor: Arc<Janitor>,
     keeper: Arc<dyn StoreKeeper>,
+    admins: AdminAccounts,
+    audit: AuditLog,
 }
 
 /// The parts of the office that are administered.
@@ -36,19 +43,43 @@ pub struct Administered {
     pub administration: Administration,
     /// Who knows what is due by the rules of retention.
     pub janitor: Arc<Janitor>,
+    /// Who changes who administers.
+    pub admins: AdminAccounts,
+    /// Who remembers what was changed.
+    pub audit: AuditLog,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
 }
 
 type Answer<T> = Result<T, Problem>;
 
-/// Everything an administrator may do, and the readings.
+/// Everything that can be administered, and the readings, for whoever owns the service: he reaches
+/// the socket, or has opened the store.
 pub fn administration(
     office: Administered,
     keeper: Arc<dyn StoreKeeper>,
     figures: Readings,
 ) -> Router {
+    owned(everything(office, keeper, figures))
+}
+
+/// The same for people and programs who have to say who they are, and may do what they may do.
+pub fn remote_administration(
+    office: Administered,
+    keeper: Arc<dyn StoreKeeper>,
+    figures: Readings,
+    door: AdminDoor,
+) -> Router {
+    guarded(everything(office, keeper, figures), door)
+}
+
+fn everything(office: Administered, keeper: Arc<dyn StoreKeeper>, figures: Readings) -> Router {
     let Administered {
         administration,
         janitor,
+        admins,
+        audit,
+        clock,
     } = office;
     let api = Router::new()
         .merge(domains::routes())
@@ -57,15 +88,21 @@ pub fn administration(
         .merge(app_passwords::routes())
         .merge(retention::routes())
         .merge(store::routes())
+        .merge(administrators::routes())
+        .merge(tokens::routes())
+        .merge(audit::routes())
         .layer(DefaultBodyLimit::max(LARGEST_BODY))
         .with_state(Api {
             administration,
             janitor,
             keeper,
+            admins,
+            audit: audit.clone(),
         });
-    Router::new()
-        .nest("/v1", api)
-        .merge(readings(figures))
+    let inner = Router::new().nest("/v1", api).merge(readings(figures));
+    let gate = Gate::new(inner.clone(), audit, clock);
+    inner
+        .layer(from_fn_with_state(gate, pass))
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_method)
 }
@@ -82,9 +119,6 @@ async fn no_such_method(method: Method, uri: Uri) -> Problem {
     let text = format!("{method} means nothing to {}", uri.path());
     Problem::new(StatusCode::METHOD_NOT_ALLOWED, text)
 }
-
-/// An import of a thousand accounts with the longest passwords, each octet escaped, is smaller.
-const LARGEST_BODY: usize = 8 << 20;
 
 /// Reads a field, or says which one is wrong and what was expected.
 fn field<T>(name: &str, text: &str) -> Answer<T>

@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::request::Parts;
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::problem::Problem;
@@ -13,6 +14,15 @@ pub(super) struct Body<T>(pub(super) T);
 
 /// What stands behind the question mark.
 pub(super) struct Asked<T>(pub(super) T);
+
+/// Which page of a list that is one's own.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Rest {
+    /// The name of the last one of the page before.
+    pub(super) after: Option<String>,
+    pub(super) limit: Option<usize>,
+}
 
 /// The name of one thing, as the last variable part of the path.
 pub(super) struct Named(pub(super) String);

@@ -1,6 +1,7 @@
 //! The administration of a store in memory, and requests to it.
 
 use std::future::Future;
+use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::path::Path;
 use std::pin::Pin;
@@ -9,19 +10,20 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::http::{Method, Request, StatusCode, header};
+use axum::http::{HeaderMap, Method, Request, StatusCode, header};
 use cassmail_admin::{
-    Administered, Problem, Readings, Report, StoreKeeper, Upkeep, administration,
+    AdminDoor, Administered, HealthAccess, LoginAuthenticator, Problem, Readings, Report,
+    StoreKeeper, Upkeep, administration, remote_administration,
 };
-use cassmail_mail::UnixTime;
+use cassmail_mail::{IdMinter, NodeId, UnixTime};
 use cassmail_office::{
-    Administration, Belief, Clock, Days, Directory, DirectoryOptions, Janitor, Limits,
-    LocalPartCase, PasswordOptions, Passwords, RetentionMode, RetentionOptions, SaltSecret,
-    ScramOptions,
+    AdminAccounts, AdminLogins, Administration, AuditLog, Belief, Clock, Days, Directory,
+    DirectoryOptions, GuessOptions, Janitor, Limits, LocalPartCase, PasswordOptions, Passwords,
+    RetentionMode, RetentionOptions, SaltSecret, ScramOptions, Source,
 };
 use cassmail_store::{Faulty, MemoryStore, Script, Store};
 use cassmail_telemetry::{ClusterFigures, Metrics};
-use cassmail_wire::Moment;
+use cassmail_wire::{Moment, Rate};
 use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
 use tower_service::Service as _;
@@ -84,7 +86,10 @@ impl StoreKeeper for Keeper {
 
 /// What is administered, and the router that does it.
 pub(crate) struct House {
+    /// For the owner of the service.
     pub(crate) router: Router,
+    /// For whoever connects, and says who he is.
+    pub(crate) remote: Router,
     pub(crate) script: Script,
     pub(crate) keeper: Arc<Keeper>,
     pub(crate) store: Arc<dyn Store>,
@@ -95,11 +100,18 @@ pub(crate) struct House {
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
     pub(crate) kind: String,
     pub(crate) text: String,
 }
 
 impl Answer {
+    /// A header as text; empty if it is not there.
+    pub(crate) fn header(&self, name: &str) -> &str {
+        let value = self.headers.get(name);
+        value.map_or("", |value| value.to_str().unwrap())
+    }
+
     /// The body as JSON.
     pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.text).unwrap_or_else(|_| panic!("{self:?}"))
@@ -128,6 +140,15 @@ impl House {
 
     /// A house whose store has this keeper.
     pub(crate) fn kept_by(keeper: Keeper) -> Self {
+        Self::build(keeper, HealthAccess::LoggedIn)
+    }
+
+    /// A house whose health is for everybody.
+    pub(crate) fn with_open_health() -> Self {
+        Self::build(Keeper::default(), HealthAccess::Anybody)
+    }
+
+    fn build(keeper: Keeper, health: HealthAccess) -> Self {
         let script = Script::new();
         let store: Arc<dyn Store> = Arc::new(Faulty::new(Arc::new(MemoryStore::new()), &script));
         let options = DirectoryOptions {
@@ -152,7 +173,7 @@ impl House {
         let office = Administration::new(
             Arc::clone(&store),
             directory,
-            passwords,
+            Arc::clone(&passwords),
             Arc::new(StillClock),
         );
         let metrics = Arc::new(Metrics::new());
@@ -171,9 +192,39 @@ impl House {
             retention,
             1,
         );
+        let clock: Arc<dyn Clock> = Arc::new(StillClock);
+        let logins = AdminLogins::new(
+            Arc::clone(&store),
+            Arc::clone(&passwords),
+            Arc::clone(&clock),
+            GuessOptions {
+                per_source: Rate::per_hour(3),
+                ..GuessOptions::default()
+            },
+        );
         let office = Administered {
             administration: office,
             janitor: Arc::new(janitor),
+            admins: AdminAccounts::new(
+                Arc::clone(&store),
+                Arc::clone(&passwords),
+                Arc::clone(&clock),
+            ),
+            audit: AuditLog::new(
+                Arc::clone(&store),
+                Arc::new(IdMinter::new(NodeId::from_random(1))),
+                Arc::clone(&clock),
+                Duration::from_hours(400 * 24),
+            ),
+            clock,
+        };
+        let door = AdminDoor {
+            authenticators: vec![Arc::new(LoginAuthenticator {
+                logins: Arc::new(logins.unwrap()),
+                metrics: Arc::clone(&metrics),
+            })],
+            health,
+            source_of: Arc::new(Source::of),
         };
         let keeper = Arc::new(keeper);
         let readings = Readings {
@@ -182,6 +233,7 @@ impl House {
             keeper: keeper.clone(),
         };
         Self {
+            remote: remote_administration(office.clone(), keeper.clone(), readings.clone(), door),
             router: administration(office, keeper.clone(), readings),
             script,
             keeper,
@@ -236,15 +288,41 @@ impl House {
             .await
     }
 
-    /// Sends any request.
+    /// Sends any request, as the owner.
     pub(crate) async fn call(&self, request: Request<Body>) -> Answer {
-        let answer = self.router.clone().call(request).await.unwrap();
+        Self::call_at(&self.router, request).await
+    }
+
+    /// Sends a request over TCP, with these headers.
+    pub(crate) async fn remote(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> Answer {
+        let mut request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(header::CONTENT_TYPE, "application/json")
+            .extension(SocketAddr::from(([192, 0, 2, 7], 4000)));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(Body::from(body.to_owned())).unwrap();
+        Self::call_at(&self.remote, request).await
+    }
+
+    async fn call_at(router: &Router, request: Request<Body>) -> Answer {
+        let answer = router.clone().call(request).await.unwrap();
         let status = answer.status();
-        let kind = answer.headers().get(header::CONTENT_TYPE);
+        let headers = answer.headers().clone();
+        let kind = headers.get(header::CONTENT_TYPE);
         let kind = kind.map(|kind| kind.to_str().unwrap().to_owned());
         let body = answer.into_body().collect().await.unwrap().to_bytes();
         Answer {
             status,
+            headers,
             kind: kind.unwrap_or_default(),
             text: String::from_utf8(body.to_vec()).unwrap(),
         }

@@ -1,10 +1,13 @@
 //! The admin API: through the router without a socket, and on a Unix socket.
 
+mod access;
 mod accounts;
 mod aliases;
 mod app_passwords;
+mod audit;
 mod domains;
 mod house;
+mod preconditions;
 mod problems;
 mod readings;
 mod retention;

@@ -8,6 +8,7 @@ use cassmail_admin::{Client, ClientError};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
+use super::pages;
 use super::password::Source;
 use super::retention;
 use crate::cli::{Account, Alias, AppPassword, Domain, Service};
@@ -263,7 +264,7 @@ pub(super) async fn each(
 }
 
 async fn domains(client: &Client) -> Outcome<Vec<Value>> {
-    client.get("/v1/domains").await.map_err(refused)
+    pages::all(client, "/v1/domains", "name").await
 }
 
 /// Sends the lines in batches; every line that is refused is named, the others are done.
@@ -382,22 +383,27 @@ fn parse_line(line: &[u8]) -> Result<Option<Value>, &'static str> {
     Ok(Some(json!({ "address": address.trim(), key: password })))
 }
 
-async fn send(client: &Client, method: Method, path: &str, body: &Value) -> Outcome<Value> {
+pub(super) async fn send(
+    client: &Client,
+    method: Method,
+    path: &str,
+    body: &Value,
+) -> Outcome<Value> {
     client.send(method, path, body).await.map_err(refused)
 }
 
-fn refused(error: ClientError) -> Failure {
+pub(super) fn refused(error: ClientError) -> Failure {
     match &error {
         ClientError::Refused(problem) if problem.status != 503 => Failure::failed(error),
         _ => Failure::unavailable(error),
     }
 }
 
-fn path(collection: &str, item: &str, rest: &str) -> String {
+pub(super) fn path(collection: &str, item: &str, rest: &str) -> String {
     format!("{collection}/{}{rest}", escaped(item))
 }
 
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
 }
 

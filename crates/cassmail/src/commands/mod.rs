@@ -1,9 +1,11 @@
 //! The commands that are not `serve`.
 
+pub(crate) mod administrators;
 pub(crate) mod cluster;
 pub(crate) mod config;
 pub(crate) mod copy;
 pub(crate) mod directory;
+mod pages;
 mod password;
 pub(crate) mod retention;
 pub(crate) mod scrub;

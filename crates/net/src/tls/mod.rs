@@ -50,9 +50,9 @@ impl TlsService {
         })
     }
 
-    /// Shakes hands. Each handshake has a resolver of its own, which afterwards knows the
+    /// Shakes hands on a connection. Each handshake has a resolver of its own, which afterwards knows the
     /// certificate that was shown; rustls does not tell.
-    pub(crate) async fn accept<IO>(&self, io: IO) -> io::Result<(TlsStream<IO>, TlsFacts)>
+    pub async fn accept<IO>(&self, io: IO) -> io::Result<(TlsStream<IO>, TlsFacts)>
     where
         IO: AsyncRead + AsyncWrite + Unpin,
     {

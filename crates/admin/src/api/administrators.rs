@@ -1,0 +1,230 @@
+//! `/v1/administrators` and `/v1/self`: people who administer.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::routing::{get, put};
+use axum::{Json, Router};
+use cassmail_mail::Secret;
+use cassmail_office::Who;
+use cassmail_store::{Administrator, Realm, Rights, Scope};
+use serde::{Deserialize, Serialize};
+
+use super::request::{Asked, Body, Named, Rest};
+use super::{Answer, Api, field, page_size};
+use crate::access::Caller;
+
+pub(super) fn routes() -> Router<Api> {
+    Router::new()
+        .route("/administrators", get(list).post(add))
+        .route(
+            "/administrators/{name}",
+            get(show).put(change).delete(remove),
+        )
+        .route("/administrators/{name}/password", put(set_password))
+        .route("/self", get(show_self))
+        .route("/self/password", put(set_own_password))
+}
+
+/// What somebody may do; as it is asked for, what is left out is all that whoever asks has.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RightsShown {
+    /// The names of scopes.
+    #[serde(default)]
+    pub(super) scopes: Option<Vec<String>>,
+    /// The domains; as it is shown, null is all, and the service itself.
+    #[serde(default)]
+    pub(super) domains: Option<Vec<String>>,
+}
+
+impl From<&Rights> for RightsShown {
+    fn from(rights: &Rights) -> Self {
+        let domains = match &rights.realm {
+            Realm::Everything => None,
+            Realm::Domains(domains) => Some(domains.iter().map(ToString::to_string).collect()),
+        };
+        Self {
+            scopes: Some(rights.scopes.iter().map(ToString::to_string).collect()),
+            domains,
+        }
+    }
+}
+
+impl RightsShown {
+    /// Reads them; what is left out is all that the one who gives them has.
+    pub(super) fn read(&self, by: &Rights) -> Answer<Rights> {
+        let scopes = match &self.scopes {
+            None => by.scopes.clone(),
+            Some(names) => {
+                let scopes = names.iter().map(|name| field("scopes", name));
+                scopes.collect::<Answer<_>>()?
+            }
+        };
+        let realm = match &self.domains {
+            None => by.realm.clone(),
+            Some(names) => {
+                let domains = names.iter().map(|name| field("domains", name));
+                Realm::Domains(domains.collect::<Answer<_>>()?)
+            }
+        };
+        Ok(Rights { scopes, realm })
+    }
+}
+
+#[derive(Serialize)]
+struct Shown {
+    name: String,
+    #[serde(flatten)]
+    rights: RightsShown,
+    /// In seconds since 1970.
+    created_at: u64,
+}
+
+impl From<Administrator> for Shown {
+    fn from(one: Administrator) -> Self {
+        Self {
+            name: one.name.to_string(),
+            rights: RightsShown::from(&one.rights),
+            created_at: one.created_at.as_secs(),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Added {
+    name: String,
+    password: String,
+    #[serde(default)]
+    scopes: Option<Vec<String>>,
+    #[serde(default)]
+    domains: Option<Vec<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewPassword {
+    password: String,
+}
+
+/// Whoever asks.
+#[derive(Serialize)]
+struct SelfShown {
+    who: String,
+    /// The name of the administrator, if it is one.
+    name: Option<String>,
+    #[serde(flatten)]
+    rights: RightsShown,
+    /// All scopes that there are, with their meaning.
+    all_scopes: Vec<ScopeShown>,
+}
+
+#[derive(Serialize)]
+struct ScopeShown {
+    scope: &'static str,
+    meaning: &'static str,
+}
+
+async fn list(
+    State(api): State<Api>,
+    Caller(by): Caller,
+    Asked(rest): Asked<Rest>,
+) -> Answer<Json<Vec<Shown>>> {
+    let all = api.admins.administrators(&by).await?;
+    let is_behind = |one: &Administrator| {
+        let after = rest.after.as_deref();
+        after.is_none_or(|after| one.name.as_str() > after)
+    };
+    let page = all
+        .into_iter()
+        .filter(is_behind)
+        .take(page_size(rest.limit));
+    Ok(Json(page.map(Shown::from).collect()))
+}
+
+async fn show(
+    State(api): State<Api>,
+    Caller(by): Caller,
+    Named(name): Named,
+) -> Answer<Json<Shown>> {
+    let one = api
+        .admins
+        .administrator(&by, &field("name", &name)?)
+        .await?;
+    Ok(Json(Shown::from(one)))
+}
+
+async fn add(
+    State(api): State<Api>,
+    Caller(by): Caller,
+    Body(added): Body<Added>,
+) -> Answer<StatusCode> {
+    let rights = RightsShown {
+        scopes: added.scopes,
+        domains: added.domains,
+    };
+    let rights = rights.read(&by.rights)?;
+    let name = field("name", &added.name)?;
+    let password = Secret::new(added.password);
+    api.admins.add(&by, name, password, rights).await?;
+    Ok(StatusCode::CREATED)
+}
+
+async fn change(
+    State(api): State<Api>,
+    Caller(by): Caller,
+    Named(name): Named,
+    Body(rights): Body<RightsShown>,
+) -> Answer<StatusCode> {
+    let rights = rights.read(&by.rights)?;
+    let name = field("name", &name)?;
+    api.admins.set_rights(&by, &name, rights).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn remove(
+    State(api): State<Api>,
+    Caller(by): Caller,
+    Named(name): Named,
+) -> Answer<StatusCode> {
+    api.admins.remove(&by, &field("name", &name)?).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn set_password(
+    State(api): State<Api>,
+    Caller(by): Caller,
+    Named(name): Named,
+    Body(new): Body<NewPassword>,
+) -> Answer<StatusCode> {
+    let (name, password) = (field("name", &name)?, Secret::new(new.password));
+    api.admins.set_password(&by, &name, password).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn show_self(Caller(by): Caller) -> Json<SelfShown> {
+    let name = match &by.who {
+        Who::Administrator(name) => Some(name.to_string()),
+        Who::Owner | Who::Anybody | Who::Token { .. } => None,
+    };
+    let scope = |scope: &Scope| ScopeShown {
+        scope: scope.name(),
+        meaning: scope.meaning().trim(),
+    };
+    Json(SelfShown {
+        who: by.who.to_string(),
+        name,
+        rights: RightsShown::from(&by.rights),
+        all_scopes: Scope::ALL.iter().map(scope).collect(),
+    })
+}
+
+async fn set_own_password(
+    State(api): State<Api>,
+    Caller(by): Caller,
+    Body(new): Body<NewPassword>,
+) -> Answer<StatusCode> {
+    let password = Secret::new(new.password);
+    api.admins.set_own_password(&by, password).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

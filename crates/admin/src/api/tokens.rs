@@ -1,0 +1,131 @@
+//! `/v1/tokens`: programs that administer.
+
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::routing::get;
+use axum::{Json, Router};
+use cassmail_store::{AdminName, Token};
+use serde::{Deserialize, Serialize};
+
+use super::administrators::RightsShown;
+use super::request::{Asked, Body, Named, Rest};
+use super::{Answer, Api, field, page_size};
+use crate::access::Caller;
+use crate::problem::Problem;
+
+pub(super) fn routes() -> Router<Api> {
+    Router::new()
+        .route("/tokens", get(list).post(add))
+        .route("/tokens/{id}", get(show).delete(revoke))
+}
+
+#[derive(Serialize)]
+struct Shown {
+    id: String,
+    label: String,
+    #[serde(flatten)]
+    rights: RightsShown,
+    /// Who made it; null for the owner of the service.
+    owner: Option<String>,
+    /// In seconds since 1970.
+    created_at: u64,
+    /// In seconds since 1970.
+    expires_at: Option<u64>,
+}
+
+impl From<Token> for Shown {
+    fn from(token: Token) -> Self {
+        Self {
+            id: token.id.to_string(),
+            label: token.label,
+            rights: RightsShown::from(&token.rights),
+            owner: token.owner.as_ref().map(AdminName::to_string),
+            created_at: token.created_at.as_secs(),
+            expires_at: token.expires_at.map(cassmail_mail::UnixTime::as_secs),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Added {
+    label: String,
+    /// After so many days it is worth nothing.
+    days: u32,
+    #[serde(default)]
+    scopes: Option<Vec<String>>,
+    #[serde(default)]
+    domains: Option<Vec<String>>,
+}
+
+/// What was made; the token is never shown again.
+#[derive(Serialize)]
+struct Made {
+    id: String,
+    token: String,
+    /// In seconds since 1970.
+    expires_at: u64,
+}
+
+/// Ten years: a token that nobody remembers ends at some time.
+const MOST_DAYS: u32 = 3650;
+
+async fn list(
+    State(api): State<Api>,
+    Caller(by): Caller,
+    Asked(rest): Asked<Rest>,
+) -> Answer<Json<Vec<Shown>>> {
+    let all = api.admins.tokens(&by).await?;
+    let is_behind = |token: &Token| {
+        let after = rest.after.as_deref();
+        after.is_none_or(|after| token.id.as_str() > after)
+    };
+    let page = all
+        .into_iter()
+        .filter(is_behind)
+        .take(page_size(rest.limit));
+    Ok(Json(page.map(Shown::from).collect()))
+}
+
+async fn show(State(api): State<Api>, Caller(by): Caller, Named(id): Named) -> Answer<Json<Shown>> {
+    let token = api.admins.token(&by, &field("id", &id)?).await?;
+    Ok(Json(Shown::from(token)))
+}
+
+async fn add(
+    State(api): State<Api>,
+    Caller(by): Caller,
+    Body(added): Body<Added>,
+) -> Answer<(StatusCode, Json<Made>)> {
+    if !(1..=MOST_DAYS).contains(&added.days) {
+        let text = format!("expected 1 to {MOST_DAYS} days, got {}", added.days);
+        return Err(Problem::invalid("days", text));
+    }
+    let rights = RightsShown {
+        scopes: added.scopes,
+        domains: added.domains,
+    };
+    let rights = rights.read(&by.rights)?;
+    let lasts = Duration::from_hours(24 * u64::from(added.days));
+    let made = api
+        .admins
+        .add_token(&by, &added.label, rights, lasts)
+        .await?;
+    let made = Made {
+        id: made.id.to_string(),
+        token: made.text.expose().to_owned(),
+        expires_at: made.expires_at.as_secs(),
+    };
+    Ok((StatusCode::CREATED, Json(made)))
+}
+
+async fn revoke(
+    State(api): State<Api>,
+    Caller(by): Caller,
+    Named(id): Named,
+) -> Answer<StatusCode> {
+    api.admins.revoke(&by, &field("id", &id)?).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
