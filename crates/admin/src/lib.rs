@@ -22,7 +22,10 @@ mod readings;
 mod serve;
 
 pub use access::{AdminDoor, Authenticator, Claimant, HealthAccess, LoginAuthenticator, Refused};
-pub use api::{Administered, Report, StoreKeeper, Upkeep, administration, remote_administration};
+pub use api::{
+    Administered, CertificateShown, ClusterShown, NodeShown, NodeState, ReloadShown, Report,
+    ScrubShown, ServiceKeeper, StoreKeeper, Told, Upkeep, administration, remote_administration,
+};
 pub use client::{Client, ClientError};
 pub use listen::{AdminListener, Conversation, NoTls, Tls, serve_administrators};
 pub use problem::Problem;

@@ -1,6 +1,7 @@
 //! What monitoring asks: alive, ready, figures.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::Router;
 use axum::extract::State;
@@ -21,6 +22,8 @@ pub struct Readings {
     pub metrics: Arc<Metrics>,
     /// Who knows what the back-end counts itself.
     pub keeper: Arc<dyn StoreKeeper>,
+    /// Whether an administrator wants mail sent elsewhere.
+    pub drained: Arc<AtomicBool>,
 }
 
 /// `/healthz`: the process works. `/readyz`: it takes mail and gives it out. `/metrics`: figures.
@@ -41,6 +44,10 @@ async fn healthz(State(readings): State<Readings>) -> impl IntoResponse {
 
 /// A full store is not ready: a load balancer should send mail elsewhere. A degraded one is.
 async fn readyz(State(readings): State<Readings>) -> impl IntoResponse {
+    if readings.drained.load(Ordering::Relaxed) {
+        let text = "drained by an administrator\n".to_owned();
+        return (StatusCode::SERVICE_UNAVAILABLE, text);
+    }
     match readings.store.health() {
         Health::Well => (StatusCode::OK, "ready\n".to_owned()),
         Health::Degraded(how) => (StatusCode::OK, format!("ready, degraded: {how}\n")),

@@ -79,7 +79,7 @@ fn router(house: &House<'_>, figures: &Readings) -> Outcome<Router> {
         source_of: Arc::new(move |address| limits.source_of(address)),
     };
     let keeper = Arc::clone(&house.opened.keeper);
-    let administered = house.office.administered();
+    let administered = house.administered();
     Ok(remote_administration(
         administered,
         keeper,

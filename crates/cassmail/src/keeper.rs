@@ -3,8 +3,12 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use cassmail_admin::{Report, StoreKeeper, Upkeep};
-use cassmail_store_cassandra::Cassandra;
+use cassmail_admin::{
+    ClusterShown, NodeShown, NodeState, Report, ScrubShown, StoreKeeper, Told, Upkeep,
+};
+use cassmail_store::StoreError;
+use cassmail_store_cassandra::scrub::{Count, LastScrub};
+use cassmail_store_cassandra::{Cassandra, NodeSeen};
 use cassmail_store_embedded::{Checked, Copied, Embedded, OpenError};
 use cassmail_telemetry::{ClusterFigures, Metrics, chain};
 
@@ -52,6 +56,57 @@ impl StoreKeeper for Keeper {
         })
     }
 
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::Memory => "memory",
+            Self::Embedded(_) => "embedded",
+            Self::Cassandra(_) => "cassandra",
+        }
+    }
+
+    fn cluster(&self) -> Option<ClusterShown> {
+        let Self::Cassandra(store) = self else {
+            return None;
+        };
+        let figures = store.figures();
+        let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
+        Some(ClusterShown {
+            requests: figures.requests,
+            acknowledged_by_fewer: figures.acknowledged_by_fewer,
+            waiting_for_healing: count(figures.waiting_for_healing),
+            periodic_commit_logs: count(figures.periodic_commit_logs),
+        })
+    }
+
+    fn last_scrub(&self) -> Told<'_, Option<ScrubShown>> {
+        Box::pin(async move {
+            let Self::Cassandra(store) = self else {
+                return Ok(None);
+            };
+            let last = store.last_scrub().await.map_err(told)?;
+            Ok(last.map(|last| of_scrub(&last)))
+        })
+    }
+
+    fn nodes(&self) -> Told<'_, Vec<NodeShown>> {
+        Box::pin(async move {
+            let Self::Cassandra(store) = self else {
+                return Ok(vec![NodeShown {
+                    id: std::process::id().to_string(),
+                    data_center: None,
+                    seen_at: None,
+                    state: NodeState::Alive,
+                    is_this: true,
+                }]);
+            };
+            let now = cassmail_net::Clock::system().wall_micros() / 1_000_000;
+            let seen = store.nodes().await.map_err(told)?;
+            let mut shown: Vec<_> = seen.iter().map(|node| of_node(node, now)).collect();
+            shown.sort_by(|one, other| other.seen_at.cmp(&one.seen_at));
+            Ok(shown)
+        })
+    }
+
     fn count(&self, metrics: &Metrics) {
         if let Self::Cassandra(store) = self {
             let figures = store.figures();
@@ -62,6 +117,42 @@ impl StoreKeeper for Keeper {
                 periodic_commit_logs: figures.periodic_commit_logs,
             });
         }
+    }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "an argument of map_err")]
+fn told(error: StoreError) -> String {
+    chain(&error).to_string()
+}
+
+fn of_scrub(last: &LastScrub) -> ScrubShown {
+    let counts = Count::ALL.iter();
+    let counts = counts.map(|&count| (count.key().to_owned(), last.report.get(count)));
+    ScrubShown {
+        at: last.at / 1_000_000,
+        done: last.done,
+        finished: last.is_finished,
+        well: last.report.is_empty(),
+        trouble: last.report.has_trouble(),
+        counts: counts.collect(),
+    }
+}
+
+/// Each tells every ten seconds that it lives, and is taken for dead by others after ninety.
+fn of_node(node: &NodeSeen, now: u64) -> NodeShown {
+    const SILENCE: u64 = 90;
+    let seen_at = u64::try_from(node.beat).unwrap_or_default() / 1000;
+    let is_alive = node.is_this || now.saturating_sub(seen_at) < SILENCE;
+    NodeShown {
+        id: node.id.to_string(),
+        data_center: Some(node.data_center.clone()),
+        seen_at: Some(seen_at),
+        state: if is_alive {
+            NodeState::Alive
+        } else {
+            NodeState::Silent
+        },
+        is_this: node.is_this,
     }
 }
 

@@ -17,6 +17,7 @@ mod reception;
 mod reload;
 mod salt;
 mod serve;
+mod service;
 mod settings;
 mod wiring;
 

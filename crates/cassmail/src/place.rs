@@ -95,9 +95,10 @@ async fn in_process(
         store: Arc::clone(&opened.store),
         metrics,
         keeper: Arc::clone(&opened.keeper) as _,
+        drained: Arc::default(),
     };
     let keeper = Arc::clone(&opened.keeper);
-    let router = administration(office.administered(), keeper, readings);
+    let router = administration(office.administered(None), keeper, readings);
     work(&Client::InProcess(router)).await
 }
 

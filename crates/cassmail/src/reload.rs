@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use cassmail_admin::ReloadShown;
 use cassmail_config::{Listener, Loaded, Settings, changes};
 use cassmail_net::Certificates;
 use cassmail_office::Tokens;
@@ -78,19 +79,25 @@ impl Reloader {
     }
 
     /// Loads anew and says in the log what came of it.
-    pub(crate) fn reload(&mut self) {
+    pub(crate) fn reload(&mut self) -> Result<ReloadShown, String> {
         match self.try_reload() {
-            Ok(Changes { now, later }) => tracing::info!(
-                event = event::SERVICE_RELOADED,
-                changed = now.join(" "),
-                needs_restart = later.join(" "),
-                "the configuration is loaded anew"
-            ),
-            Err(failure) => tracing::error!(
-                event = event::SERVICE_RELOADED,
-                error = failure.reason(),
-                "nothing is changed"
-            ),
+            Ok(Changes { now, later }) => {
+                tracing::info!(
+                    event = event::SERVICE_RELOADED,
+                    changed = now.join(" "),
+                    needs_restart = later.join(" "),
+                    "the configuration is loaded anew"
+                );
+                Ok(ReloadShown {
+                    changed: now,
+                    needs_restart: later,
+                })
+            }
+            Err(failure) => {
+                let error = failure.reason();
+                tracing::error!(event = event::SERVICE_RELOADED, error, "nothing is changed");
+                Err(error)
+            }
         }
     }
 

@@ -6,7 +6,10 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use arc_swap::ArcSwap;
 use axum::Router;
-use cassmail_admin::{Readings, administration, bind_socket, readings, serve_socket, serve_tcp};
+use cassmail_admin::{
+    Administered, Readings, ReloadShown, administration, bind_socket, readings, serve_socket,
+    serve_tcp,
+};
 use cassmail_config::{Listener, Loaded, LogFormat, Role, Settings, StoreKind};
 use cassmail_net::{
     Certificates, Clock, Inherited, ListenError, ListenerSpec, Network, Server, ServerOptions,
@@ -23,6 +26,7 @@ use crate::dev::{self, Folder, Ports};
 use crate::exit::{Failure, Outcome};
 use crate::reception::{Count, Pop3Reception, SmtpReception};
 use crate::reload::{Receives, Reloader, Running};
+use crate::service::{Reloads, Service};
 use crate::settings::Given;
 use crate::wiring::{self, Office, OpenStore, TlsThere};
 use crate::{http, place, settings};
@@ -256,6 +260,8 @@ async fn serve_store(
         &office,
         &mut running,
     )?;
+    let (service, mut reloads) = Service::new(running.certificates.clone(), &clock);
+    let service = Arc::new(service);
     let house = House {
         settings,
         office: &office,
@@ -263,6 +269,7 @@ async fn serve_store(
         metrics,
         certificates: running.certificates.as_ref(),
         clock: &clock,
+        service: &service,
     };
     let administrators = Administrators::start(&house)?;
     let janitor = Arc::clone(&office.janitor);
@@ -283,12 +290,14 @@ async fn serve_store(
         Mode::Development { .. } => {
             let text = "development mode has no configuration to load anew";
             tracing::info!(event = event::SERVICE_RELOADED, "{text}");
+            Err(text.to_owned())
         }
     };
     let mut fault = None;
     server
         .run_until(async {
-            fault = until_the_end(&mut signals, &*opened.store, &mut on_hang_up).await;
+            let store = &*opened.store;
+            fault = until_the_end(&mut signals, store, &mut reloads, &mut on_hang_up).await;
         })
         .await;
     // It can be ended anywhere: what it did not finish is done again.
@@ -438,6 +447,15 @@ pub(crate) struct House<'a> {
     pub(crate) metrics: &'a Arc<Metrics>,
     pub(crate) certificates: Option<&'a Certificates>,
     pub(crate) clock: &'a Clock,
+    pub(crate) service: &'a Arc<Service>,
+}
+
+impl House<'_> {
+    /// What is administered while the service runs.
+    pub(crate) fn administered(&self) -> Administered {
+        let service = Arc::clone(self.service);
+        self.office.administered(Some(service))
+    }
 }
 
 /// The admin API on its socket, and the readings on a port if one is configured.
@@ -451,7 +469,6 @@ impl Administrators {
     fn start(house: &House<'_>) -> Outcome<Self> {
         let House {
             settings,
-            office,
             opened,
             metrics,
             ..
@@ -461,9 +478,10 @@ impl Administrators {
             store: Arc::clone(&opened.store),
             metrics: Arc::clone(metrics),
             keeper: Arc::clone(&opened.keeper) as _,
+            drained: Arc::default(),
         };
         let keeper = Arc::clone(&opened.keeper);
-        let router = administration(office.administered(), keeper, figures.clone());
+        let router = administration(house.administered(), keeper, figures.clone());
         let socket = settings::socket(settings);
         let listener = bind_socket(&socket).map_err(Failure::unavailable)?;
         let mut tasks = vec![tokio::spawn(log_end(serve_socket(
@@ -548,14 +566,19 @@ impl Signals {
 async fn until_the_end(
     signals: &mut Signals,
     store: &dyn Store,
-    on_hang_up: &mut impl FnMut(),
+    reloads: &mut Reloads,
+    on_hang_up: &mut impl FnMut() -> Result<ReloadShown, String>,
 ) -> Option<anyhow::Error> {
     loop {
         // Each branch is cancel safe: nothing is lost when another one wins.
         tokio::select! {
             _ = signals.terminate.recv() => return None,
             _ = signals.interrupt.recv() => return None,
-            _ = signals.hang_up.recv() => on_hang_up(),
+            _ = signals.hang_up.recv() => drop(on_hang_up()),
+            Some(answer) = reloads.recv() => {
+                // Whoever asked may have gone.
+                let _ = answer.send(on_hang_up());
+            }
             error = store.poisoned() => {
                 if let Health::Poisoned(reason) = store.health() {
                     tracing::error!(event = event::SERVICE_STOPPING, reason, "the store failed");

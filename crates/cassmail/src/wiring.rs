@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use cassmail_admin::Administered;
+use cassmail_admin::{Administered, ServiceKeeper};
 use cassmail_config::{BareNewline, Listener, LocalPartCase, Role, Settings, StoreKind};
 use cassmail_mail::{Domain, IdMinter, NodeId};
 use cassmail_net::{CertificateFiles, Clock, Network, ServerOptions, UnixSocket};
@@ -14,7 +14,7 @@ use cassmail_office::{
     AdminAccounts, AdminLogins, Administration, AuditLog, Belief, Counter, Days, Directory,
     DirectoryOptions, GuessOptions, Intake, IntakeOptions, Janitor, Limits, LoginOptions, Logins,
     MaildropLock, MaildropOptions, PasswordOptions, Passwords, RateOptions, RetentionMode,
-    RetentionOptions, ScramOptions, TokenOptions, Tokens,
+    RetentionOptions, ScramOptions, TokenOptions, Tokens, Watch,
 };
 use cassmail_smtp::server::{Options as SmtpOptions, StartTlsOffer};
 use cassmail_store::{MemoryStore, Store};
@@ -134,13 +134,17 @@ pub(crate) struct Office {
     pub(crate) admins: AdminAccounts,
     pub(crate) admin_logins: Arc<AdminLogins>,
     pub(crate) audit: AuditLog,
+    pub(crate) watch: Watch,
     pub(crate) clock: Arc<dyn cassmail_office::Clock>,
 }
 
 impl Office {
     /// The parts that are administered.
-    pub(crate) fn administered(&self) -> Administered {
+    /// Without a service nobody is slowed, and nobody is here.
+    pub(crate) fn administered(&self, service: Option<Arc<dyn ServiceKeeper>>) -> Administered {
         Administered {
+            watch: service.is_some().then(|| self.watch.clone()),
+            service,
             administration: self.administration.clone(),
             janitor: Arc::clone(&self.janitor),
             admins: self.admins.clone(),
@@ -187,7 +191,7 @@ pub(crate) fn office(
     );
     let counter = Counter::new(
         Arc::clone(store),
-        logins,
+        Arc::clone(&logins),
         Arc::clone(&clock),
         Arc::clone(metrics),
         maildrop_options(settings),
@@ -216,14 +220,26 @@ pub(crate) fn office(
         Arc::clone(&clock),
         Duration::from_hours(24 * u64::from(settings.admin.audit_days)),
     );
+    let admin_logins = Arc::new(admin_logins.map_err(no_randomness)?);
+    let (intake, counter) = (Arc::new(intake), Arc::new(counter));
+    let watch = Watch {
+        store: Arc::clone(store),
+        directory: directory.clone(),
+        clock: Arc::clone(&clock),
+        logins,
+        admin_logins: Arc::clone(&admin_logins),
+        counter: Arc::clone(&counter),
+        intake: Arc::clone(&intake),
+    };
     Ok(Office {
         janitor,
         admins,
-        admin_logins: Arc::new(admin_logins.map_err(no_randomness)?),
+        admin_logins,
+        watch,
         audit,
         clock: Arc::clone(&clock),
-        intake: Arc::new(intake),
-        counter: Arc::new(counter),
+        intake,
+        counter,
         administration: Administration::new(Arc::clone(store), directory, passwords, clock),
     })
 }

@@ -182,6 +182,11 @@ impl AdminLogins {
         verdict
     }
 
+    /// Whose wrong claims are counted.
+    pub(crate) fn guesses(&self) -> &Guesses {
+        &self.guesses
+    }
+
     async fn find(&self, claim: &AdminClaim) -> Result<Option<Found>, StoreError> {
         match claim {
             AdminClaim::Password { name, .. } => {
@@ -333,8 +338,17 @@ pub(crate) fn token_digest(secret: &str) -> String {
 
 /// Names of those who administer among the ids of accounts, which the book of guesses knows.
 fn known(kind: &str, name: &str) -> Whom {
+    Whom::Account(id_of(kind, name))
+}
+
+/// The id that stands for an administrator in the book of guesses.
+pub(crate) fn id_of_administrator(name: &AdminName) -> AccountId {
+    id_of("administrator", name.as_str())
+}
+
+fn id_of(kind: &str, name: &str) -> AccountId {
     let digest: [u8; 32] = Sha256::digest(format!("{kind} {name}")).into();
     let mut key = [0; 16];
     key.copy_from_slice(&digest[..16]);
-    Whom::Account(AccountId::from_key(key))
+    AccountId::from_key(key)
 }

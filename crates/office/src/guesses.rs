@@ -15,6 +15,7 @@
 //!
 //! Everything is kept in tables with a maximum, in this process alone. The clock is outside.
 
+use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -97,6 +98,23 @@ enum Relation {
     Friend,
     /// No limit holds for it.
     Exempt,
+}
+
+/// Somebody whose wrong claims are counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Slowed {
+    pub(crate) whom: SlowedWhom,
+    /// How many are used now.
+    pub(crate) used: u32,
+    /// How many there are.
+    pub(crate) most: u32,
+}
+
+/// Who that is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SlowedWhom {
+    Source(IpAddr),
+    Account(AccountId),
 }
 
 /// Counts guesses and says which are too many.
@@ -236,6 +254,60 @@ impl Guesses {
             guesses: self,
             source,
         }
+    }
+
+    /// Whoever has used something of an allowance, in no order.
+    pub(crate) fn slowed(&self, now: Moment) -> Vec<Slowed> {
+        let GuessOptions {
+            per_source,
+            per_account,
+            ..
+        } = &self.options;
+        self.with(|book| {
+            let sources = book.sources.iter().map(|(source, guesser)| Slowed {
+                whom: SlowedWhom::Source(source.network),
+                used: guesser.used.count(per_source, now),
+                most: per_source.most,
+            });
+            let accounts = book.accounts.iter().map(|(account, guessed)| Slowed {
+                whom: SlowedWhom::Account(*account),
+                used: guessed.used.count(per_account, now),
+                most: per_account.most,
+            });
+            let all = sources.chain(accounts);
+            all.filter(|slowed| slowed.used > 0).collect()
+        })
+    }
+
+    /// Gives back all that somebody has used; whether that was anything.
+    pub(crate) fn forgive(&self, whom: SlowedWhom, now: Moment) -> bool {
+        self.with(|book| {
+            let mut forgiven = false;
+            let mut reset = |used: &mut Used| {
+                forgiven |= !used.is_nothing(now);
+                *used = Used::default();
+            };
+            match whom {
+                SlowedWhom::Source(network) => {
+                    let of_source = |source: &Source| source.network == network;
+                    let sources = book.sources.iter_mut();
+                    let sources = sources.filter(|(source, _)| of_source(source));
+                    sources.for_each(|(_, guesser)| reset(&mut guesser.used));
+                    let friends = book.friends.iter_mut();
+                    let friends = friends.filter(|((source, _), _)| of_source(source));
+                    friends.for_each(|(_, friend)| reset(&mut friend.used));
+                }
+                SlowedWhom::Account(account) => {
+                    if let Some(guessed) = book.accounts.find(&account) {
+                        reset(&mut guessed.used);
+                    }
+                    let friends = book.friends.iter_mut();
+                    let friends = friends.filter(|((_, of), _)| *of == account);
+                    friends.for_each(|(_, friend)| reset(&mut friend.used));
+                }
+            }
+            forgiven
+        })
     }
 
     fn relation(&self, book: &Book, source: Source, whom: Whom, now: Moment) -> Relation {
@@ -627,5 +699,36 @@ mod tests {
         }
         let refused = wrong(&guesses, 3, bob(), "b", START);
         assert_eq!(refused, Err(Limit::GuessesPerAccount));
+    }
+
+    #[test]
+    fn who_is_forgiven_may_try_again() {
+        let guesses = guesses();
+        let wrong = |text: &str| {
+            let secret = Secret::new(text.to_owned());
+            let attempt = guesses.before(source(1), bob(), START)?;
+            guesses.after(attempt, Attempted::Wrong(Some(&secret)), START);
+            Ok::<_, Limit>(())
+        };
+        for text in ["a", "b", "c"] {
+            wrong(text).unwrap();
+        }
+        assert!(wrong("d").is_err());
+        let mut slowed = guesses.slowed(START);
+        slowed.sort_by_key(|one| one.most);
+        let of = |whom, most| Slowed {
+            whom,
+            used: 3,
+            most,
+        };
+        let here = SlowedWhom::Source([192, 0, 2, 1].into());
+        let account = SlowedWhom::Account(AccountId::from_key([1; 16]));
+        assert_eq!(slowed, [of(here, 3), of(account, 5)]);
+        assert!(guesses.forgive(here, START));
+        assert!(!guesses.forgive(here, START));
+        wrong("d").unwrap();
+        assert!(guesses.forgive(account, START));
+        assert!(!guesses.forgive(SlowedWhom::Account(AccountId::from_key([9; 16])), START));
+        assert!(guesses.slowed(START.after(HOUR * 2)).is_empty());
     }
 }

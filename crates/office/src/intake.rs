@@ -73,6 +73,11 @@ pub struct Intake {
 }
 
 impl Intake {
+    /// How many sessions each account has that has logged in to send.
+    pub(crate) fn sessions(&self) -> Vec<(AccountId, usize)> {
+        self.presence.all()
+    }
+
     /// Joins what a desk needs.
     pub fn new(
         store: Arc<dyn Store>,

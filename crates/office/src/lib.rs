@@ -36,6 +36,7 @@ mod surrogate;
 mod terms;
 mod tokens;
 mod trace;
+mod watch;
 
 pub use admin_login::{AdminClaim, AdminLoginFailure, AdminLogins, Principal, Who};
 pub use administration::{
@@ -60,6 +61,7 @@ pub use retention::{
 pub use salt::SaltSecret;
 pub use submission::Completion;
 pub use tokens::{JwksError, TokenOptions, Tokens};
+pub use watch::{SessionLine, SlowedLine, SlowedOne, TriedAt, Watch};
 
 /// From where somebody connects.
 pub use cassmail_wire::Source;

@@ -67,6 +67,11 @@ pub struct Counter {
 }
 
 impl Counter {
+    /// How many sessions each account has that has any.
+    pub(crate) fn sessions(&self) -> Vec<(AccountId, usize)> {
+        self.presence.all()
+    }
+
     /// Joins what a desk needs.
     pub fn new(
         store: Arc<dyn Store>,

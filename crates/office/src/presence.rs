@@ -30,6 +30,12 @@ impl Presence {
             account,
         })
     }
+
+    /// How many sessions each account has that has any.
+    pub(crate) fn all(&self) -> Vec<(AccountId, usize)> {
+        let sessions = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        sessions.iter().map(|(id, open)| (*id, *open)).collect()
+    }
 }
 
 impl Drop for Present {
@@ -57,6 +63,9 @@ mod tests {
         let _second = presence.enter(bob, 2).unwrap();
         assert!(presence.enter(bob, 2).is_none());
         assert!(presence.enter(carol, 2).is_some());
+        let mut all = presence.all();
+        all.sort_unstable_by_key(|(_, open)| *open);
+        assert_eq!(all, [(carol, 0), (bob, 2)][1..]);
         drop(first);
         assert!(presence.enter(bob, 2).is_some());
     }

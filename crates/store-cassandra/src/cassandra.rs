@@ -14,8 +14,11 @@ use crate::engine::Engine;
 use crate::error::{OpenError, Verb};
 use crate::freshness::Freshness;
 use crate::listing::Places;
-use crate::nodes::Member;
+use crate::nodes::{Member, NodeSeen};
 use crate::retiring::Retiring;
+use crate::rows::row;
+use crate::scrub::{KEY, LastScrub, read_last};
+use crate::statements::Cql;
 use crate::turns::Turns;
 use crate::{Clock, Options};
 
@@ -90,6 +93,24 @@ impl Cassandra {
             waiting_for_healing: engine.breaker.waiting(),
             periodic_commit_logs: engine.commit_logs.periodic(),
         }
+    }
+
+    /// The processes that have told others lately that they live, of all data centers.
+    pub async fn nodes(&self) -> StoreResult<Vec<NodeSeen>> {
+        const VERB: &str = "list the nodes";
+        let _pass = self.core.engine.enter(VERB)?;
+        self.core.nodes_seen(VERB).await
+    }
+
+    /// What the last scrub that was to mend has written down of itself; none if there was none.
+    pub async fn last_scrub(&self) -> StoreResult<Option<LastScrub>> {
+        const VERB: &str = "read how far a scrub has come";
+        type Cells = (Option<String>, Option<i64>);
+        let _pass = self.core.engine.enter(VERB)?;
+        let key = row![KEY];
+        let read = self.core.engine.read::<Cells>(VERB, Cql::ReadScrub, key);
+        let (state, at) = read.await?.pop().unwrap_or_default();
+        Ok(state.zip(at).and_then(|(state, at)| read_last(&state, at)))
     }
 
     /// How many changes were acknowledged while a data center was away.

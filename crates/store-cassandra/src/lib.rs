@@ -81,6 +81,7 @@ pub use cassandra::{Cassandra, Figures};
 pub use copying::{ClaimError, CopyClaim};
 pub use error::OpenError;
 pub use migrate::{Effect, Migration, Step, migrate, plan};
+pub use nodes::NodeSeen;
 pub use options::{Clock, CommitLog, Login, Options};
 pub use schema::{Replication, init};
 pub use survey::{Finding, State, Survey, Topic, survey};

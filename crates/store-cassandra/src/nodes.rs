@@ -207,7 +207,39 @@ fn heir(dead: Uuid, living: &[Uuid]) -> Option<Uuid> {
     living.iter().copied().max_by_key(weight)
 }
 
+/// A process that has told others that it lives.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NodeSeen {
+    /// Its id, new at each start.
+    pub id: Uuid,
+    /// Its data center.
+    pub data_center: String,
+    /// When it said so last, in milliseconds since 1970 on its own clock.
+    pub beat: i64,
+    /// Whether it is this process.
+    pub is_this: bool,
+}
+
 impl Core {
+    /// The processes that have said so in the last thirty days.
+    pub(crate) async fn nodes_seen(&self, verb: Verb) -> StoreResult<Vec<NodeSeen>> {
+        let own = self.member.node();
+        let mut seen = Vec::new();
+        for center in self.engine.data_centers() {
+            type Cells = (Uuid, Option<String>, Option<i64>);
+            let key = row![center.clone()];
+            for (id, _, beat) in self.engine.read::<Cells>(verb, Cql::ReadNodes, key).await? {
+                seen.extend(beat.map(|beat| NodeSeen {
+                    id,
+                    data_center: center.clone(),
+                    beat,
+                    is_this: id == own,
+                }));
+            }
+        }
+        Ok(seen)
+    }
+
     /// Begins to beat, as long as the store is open.
     pub(crate) fn keep_beating(self: &Arc<Self>) {
         let core = Arc::downgrade(self);

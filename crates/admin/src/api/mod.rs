@@ -6,8 +6,10 @@ mod aliases;
 mod app_passwords;
 mod audit;
 mod domains;
+mod limits;
 mod request;
 mod retention;
+mod service;
 mod store;
 mod tokens;
 
@@ -18,8 +20,12 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{Method, StatusCode, Uri};
 use axum::middleware::from_fn_with_state;
-use cassmail_office::{AdminAccounts, Administration, AuditLog, Clock, Janitor};
+use cassmail_office::{AdminAccounts, Administration, AuditLog, Clock, Janitor, Watch};
 
+pub use service::{
+    CertificateShown, ClusterShown, NodeShown, NodeState, ReloadShown, ScrubShown, ServiceKeeper,
+    Told,
+};
 pub use store::{Report, StoreKeeper, Upkeep};
 
 use crate::access::{AdminDoor, Gate, LARGEST_BODY, guarded, owned, pass};
@@ -34,6 +40,9 @@ struct Api {
     keeper: Arc<dyn StoreKeeper>,
     admins: AdminAccounts,
     audit: AuditLog,
+    watch: Option<Watch>,
+    service: Option<Arc<dyn ServiceKeeper>>,
+    figures: Readings,
 }
 
 /// The parts of the office that are administered.
@@ -47,6 +56,10 @@ pub struct Administered {
     pub admins: AdminAccounts,
     /// Who remembers what was changed.
     pub audit: AuditLog,
+    /// Who knows who is slowed and who is here; none without a service.
+    pub watch: Option<Watch>,
+    /// What the process knows of itself; none without a service.
+    pub service: Option<Arc<dyn ServiceKeeper>>,
     /// The time.
     pub clock: Arc<dyn Clock>,
 }
@@ -79,6 +92,8 @@ fn everything(office: Administered, keeper: Arc<dyn StoreKeeper>, figures: Readi
         janitor,
         admins,
         audit,
+        watch,
+        service,
         clock,
     } = office;
     let api = Router::new()
@@ -91,6 +106,8 @@ fn everything(office: Administered, keeper: Arc<dyn StoreKeeper>, figures: Readi
         .merge(administrators::routes())
         .merge(tokens::routes())
         .merge(audit::routes())
+        .merge(limits::routes())
+        .merge(service::routes())
         .layer(DefaultBodyLimit::max(LARGEST_BODY))
         .with_state(Api {
             administration,
@@ -98,6 +115,9 @@ fn everything(office: Administered, keeper: Arc<dyn StoreKeeper>, figures: Readi
             keeper,
             admins,
             audit: audit.clone(),
+            watch,
+            service,
+            figures: figures.clone(),
         });
     let inner = Router::new().nest("/v1", api).merge(readings(figures));
     let gate = Gate::new(inner.clone(), audit, clock);

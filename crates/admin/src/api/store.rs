@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use cassmail_telemetry::Metrics;
 
 use super::request::Body;
+use super::service::{ClusterShown, NodeShown, ScrubShown, Told};
 use super::{Answer, Api};
 use crate::problem::Problem;
 
@@ -23,6 +24,18 @@ pub trait StoreKeeper: Send + Sync {
 
     /// Reads everything and verifies it.
     fn check(&self) -> Upkeep<'_>;
+
+    /// Which kind of store it is.
+    fn kind(&self) -> &'static str;
+
+    /// What a back-end on a cluster counts itself.
+    fn cluster(&self) -> Option<ClusterShown>;
+
+    /// What the last scrub has come to, if there was one.
+    fn last_scrub(&self) -> Told<'_, Option<ScrubShown>>;
+
+    /// The processes that serve the store.
+    fn nodes(&self) -> Told<'_, Vec<NodeShown>>;
 
     /// Brings what the back-end counts itself into the metrics, before they are shown.
     fn count(&self, metrics: &Metrics);

@@ -12,14 +12,16 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request, StatusCode, header};
 use cassmail_admin::{
-    AdminDoor, Administered, HealthAccess, LoginAuthenticator, Problem, Readings, Report,
-    StoreKeeper, Upkeep, administration, remote_administration,
+    AdminDoor, Administered, CertificateShown, ClusterShown, HealthAccess, LoginAuthenticator,
+    NodeShown, NodeState, Problem, Readings, ReloadShown, Report, ScrubShown, ServiceKeeper,
+    StoreKeeper, Told, Upkeep, administration, remote_administration,
 };
 use cassmail_mail::{IdMinter, NodeId, UnixTime};
 use cassmail_office::{
-    AdminAccounts, AdminLogins, Administration, AuditLog, Belief, Clock, Days, Directory,
-    DirectoryOptions, GuessOptions, Janitor, Limits, LocalPartCase, PasswordOptions, Passwords,
-    RetentionMode, RetentionOptions, SaltSecret, ScramOptions, Source,
+    AdminAccounts, AdminLogins, Administration, AuditLog, Belief, Clock, Counter, Days, Directory,
+    DirectoryOptions, GuessOptions, Intake, IntakeOptions, Janitor, Limits, LocalPartCase,
+    LoginOptions, Logins, MaildropLock, MaildropOptions, PasswordOptions, Passwords, RateOptions,
+    RetentionMode, RetentionOptions, SaltSecret, ScramOptions, Source, Watch,
 };
 use cassmail_store::{Faulty, MemoryStore, Script, Store};
 use cassmail_telemetry::{ClusterFigures, Metrics};
@@ -62,6 +64,29 @@ impl StoreKeeper for Keeper {
         Box::pin(std::future::ready(Ok(report)))
     }
 
+    fn kind(&self) -> &'static str {
+        "memory"
+    }
+
+    fn cluster(&self) -> Option<ClusterShown> {
+        None
+    }
+
+    fn last_scrub(&self) -> Told<'_, Option<ScrubShown>> {
+        Box::pin(std::future::ready(Ok(None)))
+    }
+
+    fn nodes(&self) -> Told<'_, Vec<NodeShown>> {
+        let this = NodeShown {
+            id: "7".to_owned(),
+            data_center: None,
+            seen_at: None,
+            state: NodeState::Alive,
+            is_this: true,
+        };
+        Box::pin(std::future::ready(Ok(vec![this])))
+    }
+
     fn count(&self, metrics: &Metrics) {
         metrics.store_on_cluster(ClusterFigures {
             requests: 7,
@@ -84,12 +109,45 @@ impl StoreKeeper for Keeper {
     }
 }
 
+/// Has one certificate; its configuration is loaded anew as often as it is asked, or is wrong.
+#[derive(Default)]
+pub(crate) struct Service {
+    pub(crate) reloads: Mutex<usize>,
+    pub(crate) is_wrong: Mutex<bool>,
+}
+
+impl ServiceKeeper for Service {
+    fn certificates(&self) -> Vec<CertificateShown> {
+        vec![CertificateShown {
+            names: vec!["mx.example".to_owned()],
+            not_after: Some(1_800_000_000),
+            days_left: Some(1157),
+        }]
+    }
+
+    fn reload(&self) -> Told<'_, ReloadShown> {
+        *self.reloads.lock().unwrap() += 1;
+        let told = if *self.is_wrong.lock().unwrap() {
+            Err("cassmail.toml:3: expected something else".to_owned())
+        } else {
+            Ok(ReloadShown {
+                changed: vec!["log.level".to_owned()],
+                needs_restart: Vec::new(),
+            })
+        };
+        Box::pin(std::future::ready(told))
+    }
+}
+
 /// What is administered, and the router that does it.
 pub(crate) struct House {
     /// For the owner of the service.
     pub(crate) router: Router,
     /// For whoever connects, and says who he is.
     pub(crate) remote: Router,
+    /// Who logs in to fetch and to send mail.
+    pub(crate) users: Arc<Logins>,
+    pub(crate) service: Arc<Service>,
     pub(crate) script: Script,
     pub(crate) keeper: Arc<Keeper>,
     pub(crate) store: Arc<dyn Store>,
@@ -172,7 +230,7 @@ impl House {
         let passwords = Arc::new(Passwords::new(&passwords).unwrap());
         let office = Administration::new(
             Arc::clone(&store),
-            directory,
+            directory.clone(),
             Arc::clone(&passwords),
             Arc::new(StillClock),
         );
@@ -189,10 +247,52 @@ impl House {
             Arc::clone(&store),
             Arc::new(StillClock),
             Arc::clone(&metrics),
-            retention,
+            retention.clone(),
             1,
         );
         let clock: Arc<dyn Clock> = Arc::new(StillClock);
+        let ids = Arc::new(IdMinter::new(NodeId::from_random(1)));
+        let users = Logins::new(
+            Arc::clone(&store),
+            directory.clone(),
+            Arc::clone(&passwords),
+            Arc::clone(&clock),
+            LoginOptions {
+                default_domain: None,
+                guesses: GuessOptions::default(),
+                remembered: 10,
+                tokens: None,
+            },
+        );
+        let users = Arc::new(users.unwrap());
+        let intake = Intake::new(
+            Arc::clone(&store),
+            directory.clone(),
+            Arc::clone(&users),
+            Arc::clone(&ids),
+            Arc::clone(&clock),
+            Arc::clone(&metrics),
+            IntakeOptions {
+                hostname: "mx.example".to_owned(),
+                max_hops: 100,
+                rates: RateOptions::default(),
+                sessions_per_account: 10,
+                patience: Duration::from_mins(1),
+            },
+        );
+        let counter = Counter::new(
+            Arc::clone(&store),
+            Arc::clone(&users),
+            Arc::clone(&clock),
+            Arc::clone(&metrics),
+            MaildropOptions {
+                lock: MaildropLock::Shared,
+                sessions_per_account: 10,
+                login_delay: None,
+                retention,
+                patience: Duration::from_mins(1),
+            },
+        );
         let logins = AdminLogins::new(
             Arc::clone(&store),
             Arc::clone(&passwords),
@@ -202,7 +302,20 @@ impl House {
                 ..GuessOptions::default()
             },
         );
+        let logins = Arc::new(logins.unwrap());
+        let service = Arc::new(Service::default());
+        let watch = Watch {
+            store: Arc::clone(&store),
+            directory,
+            clock: Arc::clone(&clock),
+            logins: Arc::clone(&users),
+            admin_logins: Arc::clone(&logins),
+            counter: Arc::new(counter),
+            intake: Arc::new(intake),
+        };
         let office = Administered {
+            watch: Some(watch),
+            service: Some(service.clone()),
             administration: office,
             janitor: Arc::new(janitor),
             admins: AdminAccounts::new(
@@ -212,7 +325,7 @@ impl House {
             ),
             audit: AuditLog::new(
                 Arc::clone(&store),
-                Arc::new(IdMinter::new(NodeId::from_random(1))),
+                ids,
                 Arc::clone(&clock),
                 Duration::from_hours(400 * 24),
             ),
@@ -220,7 +333,7 @@ impl House {
         };
         let door = AdminDoor {
             authenticators: vec![Arc::new(LoginAuthenticator {
-                logins: Arc::new(logins.unwrap()),
+                logins,
                 metrics: Arc::clone(&metrics),
             })],
             health,
@@ -231,8 +344,11 @@ impl House {
             store: Arc::clone(&store),
             metrics: Arc::clone(&metrics),
             keeper: keeper.clone(),
+            drained: Arc::default(),
         };
         Self {
+            users,
+            service,
             remote: remote_administration(office.clone(), keeper.clone(), readings.clone(), door),
             router: administration(office, keeper.clone(), readings),
             script,

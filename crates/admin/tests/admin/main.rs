@@ -11,5 +11,6 @@ mod preconditions;
 mod problems;
 mod readings;
 mod retention;
+mod service;
 mod socket;
 mod store;

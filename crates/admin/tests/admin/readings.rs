@@ -73,6 +73,7 @@ async fn the_figures_have_what_the_back_end_counts_itself() {
 async fn what_is_shown_on_a_port_can_change_nothing() {
     let mut house = House::furnished().await;
     house.router = readings(Readings {
+        drained: Arc::default(),
         store: house.store.clone(),
         metrics: house.metrics.clone(),
         keeper: house.keeper.clone(),

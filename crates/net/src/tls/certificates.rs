@@ -126,6 +126,13 @@ impl Certificates {
         set.iter().map(of).collect()
     }
 
+    /// For which names the certificates in use are, and when they end, in their order.
+    pub fn described(&self) -> Vec<(Vec<String>, Expiry)> {
+        let set = self.shelf.in_use.load();
+        let names = set.iter().map(|named| named.names.clone());
+        names.zip(self.expiries()).collect()
+    }
+
     pub(super) fn resolver(&self) -> Arc<dyn ResolvesServerCert> {
         Arc::clone(&self.shelf) as Arc<dyn ResolvesServerCert>
     }

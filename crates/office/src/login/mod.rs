@@ -187,6 +187,11 @@ impl Logins {
         verdict
     }
 
+    /// Whose wrong claims are counted.
+    pub(crate) fn guesses(&self) -> &Guesses {
+        &self.guesses
+    }
+
     /// Whose token it is, if the claim is one by a token, or why it is not believed. It says who it
     /// is (RFC 7628 3.2.1); a name beside it has to be the same account's.
     fn vouched(&self, claim: &Claim) -> Option<Result<String, &'static str>> {

@@ -49,7 +49,9 @@ use crate::claims::{Claim, Job, Taken};
 use crate::engine::{Change, Deadline, USUAL};
 use crate::error::{OpenError, Verb};
 use healing::Table;
+pub use position::LastScrub;
 use position::Position;
+pub(crate) use position::{KEY, read_last};
 pub use report::{Count, End, Finding, Meaning, Report};
 use slices::Span;
 

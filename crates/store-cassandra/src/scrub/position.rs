@@ -3,12 +3,12 @@
 use cassmail_store::StoreResult;
 
 use super::slices::{BEFORE_ALL, LAST};
-use super::{Begin, Bodies, Effect, Heal, Options, Report, Run, SCRUB, ScrubError};
+use super::{Begin, Bodies, Effect, Heal, Options, Report, Run, SCRUB, ScrubError, Walk};
 use crate::rows::{Micros, row};
 use crate::statements::Cql;
 
 /// The key of the only row.
-const KEY: &str = "last";
+pub(crate) const KEY: &str = "last";
 
 /// The version of the form.
 const FORM: &str = "1";
@@ -81,6 +81,55 @@ fn decode(options: Options, state: &str) -> Option<(usize, i64, Report)> {
     Some((walk, token, rest.parse().ok()?))
 }
 
+/// What the last scrub that was to mend has written down of itself.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LastScrub {
+    /// When, in microseconds since 1970.
+    pub at: u64,
+    /// How much of it is done, from 0 to 1.
+    pub done: f64,
+    /// Whether that is all.
+    pub is_finished: bool,
+    /// What it has counted up to there.
+    pub report: Report,
+}
+
+/// Reads what any scrub wrote down; none if it is of another form.
+pub(crate) fn read_last(state: &str, at: i64) -> Option<LastScrub> {
+    let (first, _) = state.split_once('\n')?;
+    let named = first.split(' ').nth(1)?;
+    let options = |bodies, heal| Options {
+        bodies,
+        heal,
+        ..Options::default()
+    };
+    let all = [
+        options(Bodies::Present, Heal::Nothing),
+        options(Bodies::Verified, Heal::Nothing),
+        options(Bodies::Present, Heal::AllTables),
+        options(Bodies::Verified, Heal::AllTables),
+    ];
+    let options = all.into_iter().find(|options| plan(*options) == named)?;
+    let (walk, token, report) = decode(options, state)?;
+    let walks = Walk::all(options).len();
+    let position = Position {
+        walk,
+        token,
+        written_at: None,
+    };
+    let is_finished = walk >= walks;
+    Some(LastScrub {
+        at: u64::try_from(at).unwrap_or_default(),
+        done: if is_finished {
+            1.0
+        } else {
+            position.part_of(walks)
+        },
+        is_finished,
+        report,
+    })
+}
+
 impl Run<'_> {
     /// Where this run begins, with what was counted up to there.
     pub(super) async fn find_begin(&mut self) -> Result<(), ScrubError> {
@@ -148,6 +197,20 @@ mod tests {
             ..options
         };
         assert_eq!(decode(other, &state), None);
+        let last = read_last(&state, 7).unwrap();
+        assert!(
+            !last.is_finished && last.done > 0.0 && last.done < 1.0,
+            "{last:?}"
+        );
+        assert_eq!((last.at, last.report.get(Count::Rows)), (7, 12));
+        let walk = Walk::all(other).len();
+        let end = Position {
+            walk,
+            ..Position::default()
+        };
+        let last = read_last(&encode(other, end, &last.report), 7).unwrap();
+        assert!(last.is_finished);
+        assert_eq!(read_last("9 nonsense", 7), None);
     }
 
     #[test]

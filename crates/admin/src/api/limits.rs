@@ -1,0 +1,146 @@
+//! `/v1/limits` and `/v1/sessions`: who is slowed and who is here, on this node.
+
+use std::net::IpAddr;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::routing::{delete, get};
+use axum::{Json, Router};
+use cassmail_mail::Address;
+use cassmail_office::{AdministrationError, SessionLine, SlowedLine, SlowedOne, TriedAt, Watch};
+use cassmail_store::{AdminName, Service};
+use serde::Serialize;
+
+use super::request::{Asked, Named, Rest};
+use super::{Answer, Api, field, page_size};
+use crate::access::Caller;
+use crate::problem::Problem;
+
+pub(super) fn routes() -> Router<Api> {
+    Router::new()
+        .route("/limits", get(list))
+        .route("/limits/sources/{source}", delete(forgive_source))
+        .route("/limits/accounts/{address}", delete(forgive_account))
+        .route(
+            "/limits/administrators/{name}",
+            delete(forgive_administrator),
+        )
+        .route("/sessions", get(sessions))
+}
+
+/// Somebody whose wrong passwords are counted.
+#[derive(Serialize)]
+struct Shown {
+    /// source, account or administrator.
+    kind: &'static str,
+    name: String,
+    /// mail or administration.
+    at: &'static str,
+    /// Wrong passwords that count now; each stops counting after a while.
+    used: u32,
+    most: u32,
+    /// Whether nothing more of him is looked at for now.
+    blocked: bool,
+}
+
+impl From<SlowedLine> for Shown {
+    fn from(line: SlowedLine) -> Self {
+        let (kind, name) = match line.who {
+            SlowedOne::Source(network) => ("source", network.to_string()),
+            SlowedOne::Account(address) => ("account", address.to_string()),
+            SlowedOne::Administrator(name) => ("administrator", name.to_string()),
+        };
+        Self {
+            kind,
+            name,
+            at: match line.at {
+                TriedAt::Mail => "mail",
+                TriedAt::Administration => "administration",
+            },
+            used: line.used,
+            most: line.most,
+            blocked: line.used >= line.most,
+        }
+    }
+}
+
+/// The sessions of an account on this node.
+#[derive(Serialize)]
+struct SessionShown {
+    address: String,
+    service: Service,
+    open: usize,
+}
+
+impl From<SessionLine> for SessionShown {
+    fn from(line: SessionLine) -> Self {
+        Self {
+            address: line.address.to_string(),
+            service: line.service,
+            open: line.open,
+        }
+    }
+}
+
+/// Without a service nobody is slowed and nobody is here.
+fn watch(api: &Api) -> Answer<&Watch> {
+    api.watch.as_ref().ok_or_else(|| {
+        let text = "no service runs here, and only that knows";
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, text)
+    })
+}
+
+async fn list(
+    State(api): State<Api>,
+    Caller(by): Caller,
+    Asked(rest): Asked<Rest>,
+) -> Answer<Json<Vec<Shown>>> {
+    let slowed = watch(&api)?.slowed(&by.rights.realm).await;
+    let slowed = slowed.map_err(AdministrationError::from)?;
+    let mut shown: Vec<_> = slowed.into_iter().map(Shown::from).collect();
+    shown.sort_by(|one, other| one.name.cmp(&other.name));
+    let is_behind = |one: &Shown| rest.after.as_ref().is_none_or(|after| one.name > *after);
+    shown.retain(is_behind);
+    shown.truncate(page_size(rest.limit));
+    Ok(Json(shown))
+}
+
+async fn forgive_source(State(api): State<Api>, Named(source): Named) -> Answer<StatusCode> {
+    let source: IpAddr = field("source", &source)?;
+    forgiven(watch(&api)?.forgive_source(source))
+}
+
+async fn forgive_account(State(api): State<Api>, Named(address): Named) -> Answer<StatusCode> {
+    let address: Address = field("address", &address)?;
+    let done = watch(&api)?.forgive_account(&address).await;
+    forgiven(done.map_err(AdministrationError::from)?)
+}
+
+async fn forgive_administrator(State(api): State<Api>, Named(name): Named) -> Answer<StatusCode> {
+    let name: AdminName = field("name", &name)?;
+    forgiven(watch(&api)?.forgive_administrator(&name))
+}
+
+fn forgiven(was_anything: bool) -> Answer<StatusCode> {
+    if was_anything {
+        return Ok(StatusCode::NO_CONTENT);
+    }
+    let text = "no wrong password counts there now, on this node";
+    Err(Problem::new(StatusCode::NOT_FOUND, text))
+}
+
+async fn sessions(
+    State(api): State<Api>,
+    Caller(by): Caller,
+    Asked(rest): Asked<Rest>,
+) -> Answer<Json<Vec<SessionShown>>> {
+    let lines = watch(&api)?.sessions(&by.rights.realm).await;
+    let lines = lines.map_err(AdministrationError::from)?;
+    let shown = lines.into_iter().map(SessionShown::from);
+    let is_behind = |one: &SessionShown| {
+        let after = rest.after.as_ref();
+        after.is_none_or(|after| one.address > *after)
+    };
+    let page = shown.filter(is_behind).take(page_size(rest.limit));
+    Ok(Json(page.collect()))
+}
