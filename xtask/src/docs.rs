@@ -4,7 +4,7 @@ use std::fs;
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::command::{root, say};
+use crate::command::{cargo, root, run, say};
 use crate::rfc;
 
 /// The generated documents and their text.
@@ -22,6 +22,25 @@ pub(crate) fn write() -> Result<()> {
         fs::write(root().join(path), text).with_context(|| format!("failed to write {path}"))?;
         say(&format!("wrote {path}"));
     }
+    write_description()
+}
+
+/// The description of the API is made of its handlers, which this program need not be built with:
+/// the test that compares it writes it.
+fn write_description() -> Result<()> {
+    const TEST: &str = "description::the_description_in_the_documentation_is_up_to_date";
+    let mut command = cargo(&[
+        "test",
+        "--workspace",
+        "--test",
+        "admin",
+        "--",
+        "--exact",
+        TEST,
+    ]);
+    command.env("CASSMAIL_BLESS", "1");
+    run(command)?;
+    say("wrote docs/api/openapi.json");
     Ok(())
 }
 

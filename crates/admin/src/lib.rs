@@ -24,7 +24,8 @@ mod serve;
 pub use access::{AdminDoor, Authenticator, Claimant, HealthAccess, LoginAuthenticator, Refused};
 pub use api::{
     Administered, CertificateShown, ClusterShown, NodeShown, NodeState, ReloadShown, Report,
-    ScrubShown, ServiceKeeper, StoreKeeper, Told, Upkeep, administration, remote_administration,
+    ScrubShown, ServiceKeeper, StoreKeeper, Told, Upkeep, administration, description,
+    remote_administration,
 };
 pub use client::{Client, ClientError};
 pub use listen::{AdminListener, Conversation, NoTls, Tls, serve_administrators};

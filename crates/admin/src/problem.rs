@@ -8,7 +8,7 @@ use cassmail_store::{ErrorKind, StoreError};
 use serde::{Deserialize, Serialize};
 
 /// A problem: one sentence that says what was expected and how to mend it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Problem {
     /// The HTTP status.
     pub status: u16,

@@ -1,6 +1,7 @@
 //! The command line: what can be typed, and nothing of what it does.
 
 mod administration;
+mod service;
 
 use std::num::NonZeroU32;
 use std::path::PathBuf;
@@ -12,6 +13,7 @@ use crate::exit::{Failure, HELP, Outcome};
 use crate::settings::Given;
 
 pub(crate) use administration::{Admin, Audit, Rights, Token};
+pub(crate) use service::{Ban, Certificate, Node, Session, Shell};
 
 /// Takes mail by SMTP, keeps it, and gives it out by POP3.
 #[derive(Debug, Parser)]
@@ -74,6 +76,18 @@ pub(crate) enum Command {
     Token(Token),
     /// Show what was changed by whom, the latest first
     Audit(Audit),
+    /// The processes that serve the store
+    #[command(subcommand)]
+    Node(Node),
+    /// Who is slowed on this node since wrong passwords came
+    #[command(subcommand)]
+    Ban(Ban),
+    /// Who has sessions on this node
+    #[command(subcommand)]
+    Session(Session),
+    /// The certificates in use
+    #[command(subcommand)]
+    Certificate(Certificate),
     /// Show what the rules of retention would remove now; removes nothing
     Retention {
         /// Only of accounts of this domain
@@ -95,6 +109,16 @@ pub(crate) enum Command {
     Copy(Copy),
     /// Look at everything in a store on Cassandra: mend it, and delete what nobody owns
     Scrub(Scrub),
+    /// Print completions for a shell
+    Completions {
+        /// Which
+        shell: Shell,
+    },
+    /// Print a manual page, such as: cassmail man account add | man -l -
+    Man {
+        /// The command that it is about; none for cassmail itself
+        words: Vec<String>,
+    },
     /// Say which version this is
     Version,
 }
@@ -331,6 +355,12 @@ pub(crate) enum Alias {
 pub(crate) enum Store {
     /// Make the keyspace and the tables of a store on Cassandra; harmless when they are there
     Init,
+    /// Say how the store is, and how far the last scrub has come
+    Status {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Read everything and verify it
     Check {
         /// Look at the Cassandra cluster instead: nodes, replication, commit logs, clocks,

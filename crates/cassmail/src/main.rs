@@ -88,6 +88,20 @@ fn run(cli: Cli) -> Outcome {
                 commands::retention::show(client, domain, all).await
             })
         }
+        Command::Node(command) => place::with_client(&runtime()?, &which, async |client| {
+            commands::service::node(client, command).await
+        }),
+        Command::Ban(command) => place::with_client(&runtime()?, &which, async |client| {
+            commands::service::ban(client, command).await
+        }),
+        Command::Session(command) => place::with_client(&runtime()?, &which, async |client| {
+            commands::service::session(client, command).await
+        }),
+        Command::Certificate(command) => place::with_client(&runtime()?, &which, async |client| {
+            commands::service::certificate(client, command).await
+        }),
+        Command::Completions { shell } => commands::help::completions(shell),
+        Command::Man { words } => commands::help::manual(&words),
         Command::Store(command) => commands::store::run(&runtime()?, &which, command),
         Command::Copy(what) => commands::copy::run(&runtime()?, &what),
         Command::Scrub(how) => commands::scrub::run(&runtime()?, &which, &how),

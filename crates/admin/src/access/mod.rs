@@ -21,3 +21,4 @@ pub use authenticate::{
 pub(crate) use body::LARGEST_BODY;
 pub(crate) use caller::{Caller, SocketPeer, owned};
 pub(crate) use gate::{Gate, pass};
+pub(crate) use rules::{Needs, RULES, Rule};

@@ -409,6 +409,13 @@ pub(crate) const RULES: &[Rule] = &[
     ),
     rule(
         Verb::Get,
+        "/v1/openapi.json",
+        Needs::Login,
+        Of::Caller,
+        "Describes this API.",
+    ),
+    rule(
+        Verb::Get,
         "/healthz",
         Needs::Login,
         Of::Caller,

@@ -11,7 +11,9 @@ use cassmail_office::{AccountLine, NewPassword};
 use cassmail_store::AccountState;
 use futures_util::StreamExt as _;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
+pub(super) use super::request::Page;
 use super::request::{Asked, Body, Named};
 use super::{Answer, Api, field, page_size, retention};
 use crate::problem::Problem;
@@ -25,18 +27,11 @@ pub(super) fn routes() -> Router<Api> {
         .route("/accounts/{address}/state", put(set_state))
 }
 
-/// Which page of which domain.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Page {
-    pub(super) domain: String,
-    pub(super) after: Option<String>,
-    pub(super) limit: Option<usize>,
-}
-
-#[derive(Serialize)]
-struct Shown {
+#[derive(Serialize, ToSchema)]
+#[schema(as = Account)]
+pub(super) struct Shown {
     address: String,
+    #[schema(value_type = String)]
     state: AccountState,
     #[serde(skip_serializing_if = "Option::is_none")]
     retention: Option<retention::Shown>,
@@ -52,35 +47,49 @@ impl From<AccountLine> for Shown {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct Added {
+#[schema(as = NewAccount)]
+pub(super) struct Added {
     address: String,
     password: Option<String>,
     password_hash: Option<String>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct Password {
+#[schema(as = NewPassword)]
+pub(super) struct Password {
     password: Option<String>,
     password_hash: Option<String>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct NewState {
+#[schema(as = NewState)]
+pub(super) struct NewState {
+    #[schema(value_type = String)]
     state: AccountState,
 }
 
 /// What became of one line of an import.
-#[derive(Serialize)]
-struct Imported {
+#[derive(Serialize, ToSchema)]
+#[schema(as = Imported)]
+pub(super) struct Imported {
     address: String,
     problem: Option<String>,
 }
 
-async fn list(State(api): State<Api>, Asked(page): Asked<Page>) -> Answer<Json<Vec<Shown>>> {
+#[utoipa::path(
+    get,
+    path = "/v1/accounts",
+    params(Page),
+    responses((status = 200, body = Vec<Shown>)),
+)]
+pub(super) async fn list(
+    State(api): State<Api>,
+    Asked(page): Asked<Page>,
+) -> Answer<Json<Vec<Shown>>> {
     let domain = field("domain", &page.domain)?;
     let after = page.after.map(|text| field("after", &text)).transpose()?;
     let lines = api
@@ -90,13 +99,15 @@ async fn list(State(api): State<Api>, Asked(page): Asked<Page>) -> Answer<Json<V
     Ok(Json(lines.into_iter().map(Shown::from).collect()))
 }
 
-async fn show(State(api): State<Api>, Named(address): Named) -> Answer<Json<Shown>> {
+#[utoipa::path(get, path = "/v1/accounts/{address}", responses((status = 200, body = Shown)))]
+pub(super) async fn show(State(api): State<Api>, Named(address): Named) -> Answer<Json<Shown>> {
     let address = field("address", &address)?;
     let line = api.administration.account_line(&address).await?;
     Ok(Json(Shown::from(line)))
 }
 
-async fn add(State(api): State<Api>, Body(added): Body<Added>) -> Answer<StatusCode> {
+#[utoipa::path(post, path = "/v1/accounts", request_body = Added, responses((status = 201)))]
+pub(super) async fn add(State(api): State<Api>, Body(added): Body<Added>) -> Answer<StatusCode> {
     add_one(&api, added).await?;
     Ok(StatusCode::CREATED)
 }
@@ -109,7 +120,16 @@ async fn add_one(api: &Api, added: Added) -> Answer<()> {
 
 /// Makes many accounts; each has its own outcome, in the order of the request. Of those with one
 /// address the first is made, however the hashes of their passwords race.
-async fn import(State(api): State<Api>, Body(accounts): Body<Vec<Added>>) -> Json<Vec<Imported>> {
+#[utoipa::path(
+    post,
+    path = "/v1/accounts/import",
+    request_body = Vec<Added>,
+    responses((status = 200, body = Vec<Imported>)),
+)]
+pub(super) async fn import(
+    State(api): State<Api>,
+    Body(accounts): Body<Vec<Added>>,
+) -> Json<Vec<Imported>> {
     // Enough to share syncs of the store; few enough that logins do not wait long behind hashes.
     const AT_ONCE: usize = 16;
     let mut seen = HashSet::new();
@@ -136,14 +156,21 @@ async fn import(State(api): State<Api>, Body(accounts): Body<Vec<Added>>) -> Jso
     Json(imported.buffered(AT_ONCE).collect().await)
 }
 
-async fn remove(State(api): State<Api>, Named(address): Named) -> Answer<StatusCode> {
+#[utoipa::path(delete, path = "/v1/accounts/{address}", responses((status = 204)))]
+pub(super) async fn remove(State(api): State<Api>, Named(address): Named) -> Answer<StatusCode> {
     api.administration
         .remove_account(&field("address", &address)?)
         .await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn set_password(
+#[utoipa::path(
+    put,
+    path = "/v1/accounts/{address}/password",
+    request_body = Password,
+    responses((status = 204)),
+)]
+pub(super) async fn set_password(
     State(api): State<Api>,
     Named(address): Named,
     Body(new): Body<Password>,
@@ -155,7 +182,13 @@ async fn set_password(
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn set_state(
+#[utoipa::path(
+    put,
+    path = "/v1/accounts/{address}/state",
+    request_body = NewState,
+    responses((status = 204)),
+)]
+pub(super) async fn set_state(
     State(api): State<Api>,
     Named(address): Named,
     Body(new): Body<NewState>,

@@ -8,6 +8,7 @@ use cassmail_mail::Secret;
 use cassmail_office::Who;
 use cassmail_store::{Administrator, Realm, Rights, Scope};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::request::{Asked, Body, Named, Rest};
 use super::{Answer, Api, field, page_size};
@@ -26,8 +27,9 @@ pub(super) fn routes() -> Router<Api> {
 }
 
 /// What somebody may do; as it is asked for, what is left out is all that whoever asks has.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = Rights)]
 pub(super) struct RightsShown {
     /// The names of scopes.
     #[serde(default)]
@@ -71,8 +73,9 @@ impl RightsShown {
     }
 }
 
-#[derive(Serialize)]
-struct Shown {
+#[derive(Serialize, ToSchema)]
+#[schema(as = Administrator)]
+pub(super) struct Shown {
     name: String,
     #[serde(flatten)]
     rights: RightsShown,
@@ -90,9 +93,10 @@ impl From<Administrator> for Shown {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct Added {
+#[schema(as = NewAdministrator)]
+pub(super) struct Added {
     name: String,
     password: String,
     #[serde(default)]
@@ -101,15 +105,17 @@ struct Added {
     domains: Option<Vec<String>>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct NewPassword {
+#[schema(as = NewAdminPassword)]
+pub(super) struct NewPassword {
     password: String,
 }
 
 /// Whoever asks.
-#[derive(Serialize)]
-struct SelfShown {
+#[derive(Serialize, ToSchema)]
+#[schema(as = Self)]
+pub(super) struct SelfShown {
     who: String,
     /// The name of the administrator, if it is one.
     name: Option<String>,
@@ -119,13 +125,20 @@ struct SelfShown {
     all_scopes: Vec<ScopeShown>,
 }
 
-#[derive(Serialize)]
-struct ScopeShown {
+#[derive(Serialize, ToSchema)]
+#[schema(as = Scope)]
+pub(super) struct ScopeShown {
     scope: &'static str,
     meaning: &'static str,
 }
 
-async fn list(
+#[utoipa::path(
+    get,
+    path = "/v1/administrators",
+    params(Rest),
+    responses((status = 200, body = Vec<Shown>)),
+)]
+pub(super) async fn list(
     State(api): State<Api>,
     Caller(by): Caller,
     Asked(rest): Asked<Rest>,
@@ -142,7 +155,8 @@ async fn list(
     Ok(Json(page.map(Shown::from).collect()))
 }
 
-async fn show(
+#[utoipa::path(get, path = "/v1/administrators/{name}", responses((status = 200, body = Shown)))]
+pub(super) async fn show(
     State(api): State<Api>,
     Caller(by): Caller,
     Named(name): Named,
@@ -154,7 +168,8 @@ async fn show(
     Ok(Json(Shown::from(one)))
 }
 
-async fn add(
+#[utoipa::path(post, path = "/v1/administrators", request_body = Added, responses((status = 201)))]
+pub(super) async fn add(
     State(api): State<Api>,
     Caller(by): Caller,
     Body(added): Body<Added>,
@@ -170,7 +185,13 @@ async fn add(
     Ok(StatusCode::CREATED)
 }
 
-async fn change(
+#[utoipa::path(
+    put,
+    path = "/v1/administrators/{name}",
+    request_body = RightsShown,
+    responses((status = 204)),
+)]
+pub(super) async fn change(
     State(api): State<Api>,
     Caller(by): Caller,
     Named(name): Named,
@@ -182,7 +203,8 @@ async fn change(
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn remove(
+#[utoipa::path(delete, path = "/v1/administrators/{name}", responses((status = 204)))]
+pub(super) async fn remove(
     State(api): State<Api>,
     Caller(by): Caller,
     Named(name): Named,
@@ -191,7 +213,13 @@ async fn remove(
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn set_password(
+#[utoipa::path(
+    put,
+    path = "/v1/administrators/{name}/password",
+    request_body = NewPassword,
+    responses((status = 204)),
+)]
+pub(super) async fn set_password(
     State(api): State<Api>,
     Caller(by): Caller,
     Named(name): Named,
@@ -202,7 +230,8 @@ async fn set_password(
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn show_self(Caller(by): Caller) -> Json<SelfShown> {
+#[utoipa::path(get, path = "/v1/self", responses((status = 200, body = SelfShown)))]
+pub(super) async fn show_self(Caller(by): Caller) -> Json<SelfShown> {
     let name = match &by.who {
         Who::Administrator(name) => Some(name.to_string()),
         Who::Owner | Who::Anybody | Who::Token { .. } => None,
@@ -219,7 +248,13 @@ async fn show_self(Caller(by): Caller) -> Json<SelfShown> {
     })
 }
 
-async fn set_own_password(
+#[utoipa::path(
+    put,
+    path = "/v1/self/password",
+    request_body = NewPassword,
+    responses((status = 204)),
+)]
+pub(super) async fn set_own_password(
     State(api): State<Api>,
     Caller(by): Caller,
     Body(new): Body<NewPassword>,

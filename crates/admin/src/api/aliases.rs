@@ -6,6 +6,7 @@ use axum::routing::get;
 use axum::{Json, Router};
 use cassmail_office::AliasLine;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::accounts::Page;
 use super::request::{Asked, Body, Named};
@@ -17,8 +18,9 @@ pub(super) fn routes() -> Router<Api> {
         .route("/aliases/{address}", get(show).put(put).delete(remove))
 }
 
-#[derive(Serialize)]
-struct Shown {
+#[derive(Serialize, ToSchema)]
+#[schema(as = Alias)]
+pub(super) struct Shown {
     address: String,
     targets: Vec<String>,
 }
@@ -33,14 +35,24 @@ impl From<AliasLine> for Shown {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct Added {
+#[schema(as = NewAlias)]
+pub(super) struct Added {
     address: String,
     targets: Vec<String>,
 }
 
-async fn list(State(api): State<Api>, Asked(page): Asked<Page>) -> Answer<Json<Vec<Shown>>> {
+#[utoipa::path(
+    get,
+    path = "/v1/aliases",
+    params(Page),
+    responses((status = 200, body = Vec<Shown>)),
+)]
+pub(super) async fn list(
+    State(api): State<Api>,
+    Asked(page): Asked<Page>,
+) -> Answer<Json<Vec<Shown>>> {
     let domain = field("domain", &page.domain)?;
     let after = page.after.map(|text| field("after", &text)).transpose()?;
     let lines = api
@@ -50,7 +62,8 @@ async fn list(State(api): State<Api>, Asked(page): Asked<Page>) -> Answer<Json<V
     Ok(Json(lines.into_iter().map(Shown::from).collect()))
 }
 
-async fn add(State(api): State<Api>, Body(added): Body<Added>) -> Answer<StatusCode> {
+#[utoipa::path(post, path = "/v1/aliases", request_body = Added, responses((status = 201)))]
+pub(super) async fn add(State(api): State<Api>, Body(added): Body<Added>) -> Answer<StatusCode> {
     let targets = added.targets.iter().map(|text| field("targets", text));
     let targets = targets.collect::<Answer<Vec<_>>>()?;
     api.administration
@@ -59,13 +72,15 @@ async fn add(State(api): State<Api>, Body(added): Body<Added>) -> Answer<StatusC
     Ok(StatusCode::CREATED)
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct Targets {
+#[schema(as = Targets)]
+pub(super) struct Targets {
     targets: Vec<String>,
 }
 
-async fn show(State(api): State<Api>, Named(address): Named) -> Answer<Json<Shown>> {
+#[utoipa::path(get, path = "/v1/aliases/{address}", responses((status = 200, body = Shown)))]
+pub(super) async fn show(State(api): State<Api>, Named(address): Named) -> Answer<Json<Shown>> {
     let alias = api
         .administration
         .alias(&field("address", &address)?)
@@ -73,7 +88,13 @@ async fn show(State(api): State<Api>, Named(address): Named) -> Answer<Json<Show
     Ok(Json(Shown::from(alias)))
 }
 
-async fn put(
+#[utoipa::path(
+    put,
+    path = "/v1/aliases/{address}",
+    request_body = Targets,
+    responses((status = 204)),
+)]
+pub(super) async fn put(
     State(api): State<Api>,
     Named(address): Named,
     Body(new): Body<Targets>,
@@ -86,7 +107,8 @@ async fn put(
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn remove(State(api): State<Api>, Named(address): Named) -> Answer<StatusCode> {
+#[utoipa::path(delete, path = "/v1/aliases/{address}", responses((status = 204)))]
+pub(super) async fn remove(State(api): State<Api>, Named(address): Named) -> Answer<StatusCode> {
     api.administration
         .remove_alias(&field("address", &address)?)
         .await?;

@@ -7,6 +7,7 @@ use axum::{Json, Router};
 use cassmail_office::AppPasswordLine;
 use cassmail_store::Service;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::request::{Body, Named, NamedWithin};
 use super::{Answer, Api, field};
@@ -17,9 +18,11 @@ pub(super) fn routes() -> Router<Api> {
         .route("/accounts/{address}/app-passwords/{name}", delete(remove))
 }
 
-#[derive(Serialize)]
-struct Shown {
+#[derive(Serialize, ToSchema)]
+#[schema(as = AppPassword)]
+pub(super) struct Shown {
     name: String,
+    #[schema(value_type = Vec<String>)]
     services: Vec<Service>,
     /// In seconds since 1970.
     created_at: u64,
@@ -35,26 +38,43 @@ impl From<AppPasswordLine> for Shown {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct Added {
+#[schema(as = NewAppPassword)]
+pub(super) struct Added {
     name: String,
+    #[schema(value_type = Vec<String>)]
     services: Vec<Service>,
 }
 
 /// What was made; it is never shown again.
-#[derive(Serialize)]
-struct Made {
+#[derive(Serialize, ToSchema)]
+#[schema(as = MadeAppPassword)]
+pub(super) struct Made {
     password: String,
 }
 
-async fn list(State(api): State<Api>, Named(address): Named) -> Answer<Json<Vec<Shown>>> {
+#[utoipa::path(
+    get,
+    path = "/v1/accounts/{address}/app-passwords",
+    responses((status = 200, body = Vec<Shown>)),
+)]
+pub(super) async fn list(
+    State(api): State<Api>,
+    Named(address): Named,
+) -> Answer<Json<Vec<Shown>>> {
     let address = field("address", &address)?;
     let lines = api.administration.app_passwords(&address).await?;
     Ok(Json(lines.into_iter().map(Shown::from).collect()))
 }
 
-async fn add(
+#[utoipa::path(
+    post,
+    path = "/v1/accounts/{address}/app-passwords",
+    request_body = Added,
+    responses((status = 201, body = Made)),
+)]
+pub(super) async fn add(
     State(api): State<Api>,
     Named(address): Named,
     Body(added): Body<Added>,
@@ -69,7 +89,12 @@ async fn add(
     Ok((StatusCode::CREATED, Json(Made { password })))
 }
 
-async fn remove(
+#[utoipa::path(
+    delete,
+    path = "/v1/accounts/{address}/app-passwords/{name}",
+    responses((status = 204)),
+)]
+pub(super) async fn remove(
     State(api): State<Api>,
     NamedWithin(address, name): NamedWithin,
 ) -> Answer<StatusCode> {

@@ -6,10 +6,11 @@ use axum::{Json, Router};
 use cassmail_mail::UnixTime;
 use cassmail_office::{AdministrationError, AuditQuestion};
 use cassmail_store::AuditRecord;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::Value;
+use utoipa::ToSchema;
 
-use super::request::Asked;
+use super::request::{Asked, AuditPage};
 use super::{Answer, Api, field, page_size};
 use crate::access::Caller;
 
@@ -17,27 +18,9 @@ pub(super) fn routes() -> Router<Api> {
     Router::new().route("/audit", get(list))
 }
 
-/// Which records; all that is left out is not asked for.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Question {
-    /// In seconds since 1970: nothing that is earlier.
-    from: Option<u64>,
-    /// In seconds since 1970: nothing from then on.
-    until: Option<u64>,
-    /// A part of who asked.
-    who: Option<String>,
-    /// A part of the path.
-    resource: Option<String>,
-    /// The domain.
-    domain: Option<String>,
-    /// The id of the last record of the page before.
-    after: Option<String>,
-    limit: Option<usize>,
-}
-
-#[derive(Serialize)]
-struct Shown {
+#[derive(Serialize, ToSchema)]
+#[schema(as = Change)]
+pub(super) struct Shown {
     id: String,
     /// In microseconds since 1970.
     at: u64,
@@ -81,10 +64,16 @@ impl From<AuditRecord> for Shown {
     }
 }
 
-async fn list(
+#[utoipa::path(
+    get,
+    path = "/v1/audit",
+    params(AuditPage),
+    responses((status = 200, body = Vec<Shown>)),
+)]
+pub(super) async fn list(
     State(api): State<Api>,
     Caller(by): Caller,
-    Asked(question): Asked<Question>,
+    Asked(question): Asked<AuditPage>,
 ) -> Answer<Json<Vec<Shown>>> {
     let seconds = |seconds: u64| UnixTime::from_micros(seconds.saturating_mul(1_000_000));
     let domain = question.domain.map(|text| field("domain", &text));

@@ -7,6 +7,7 @@ use axum::{Json, Router};
 use cassmail_mail::Domain;
 use cassmail_store::DomainEntry;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::request::{Asked, Body, Named, Rest};
 use super::{Answer, Api, field, page_size, retention};
@@ -22,8 +23,9 @@ pub(super) fn routes() -> Router<Api> {
         .route("/domains/{name}/catch-all", put(set_catch_all))
 }
 
-#[derive(Serialize)]
-struct Shown {
+#[derive(Serialize, ToSchema)]
+#[schema(as = Domain)]
+pub(super) struct Shown {
     name: String,
     postmaster: Option<String>,
     catch_all: Option<String>,
@@ -42,27 +44,36 @@ impl From<DomainEntry> for Shown {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct Added {
+#[schema(as = NewDomain)]
+pub(super) struct Added {
     name: String,
     postmaster: Option<String>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct CatchAll {
+#[schema(as = CatchAll)]
+pub(super) struct CatchAll {
     target: Option<String>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct Postmaster {
+#[schema(as = Postmaster)]
+pub(super) struct Postmaster {
     postmaster: Option<String>,
 }
 
 /// Those of the caller.
-async fn list(
+#[utoipa::path(
+    get,
+    path = "/v1/domains",
+    params(Rest),
+    responses((status = 200, body = Vec<Shown>)),
+)]
+pub(super) async fn list(
     State(api): State<Api>,
     Caller(by): Caller,
     Asked(rest): Asked<Rest>,
@@ -78,12 +89,19 @@ async fn list(
     Ok(Json(page.map(Shown::from).collect()))
 }
 
-async fn show(State(api): State<Api>, Named(name): Named) -> Answer<Json<Shown>> {
+#[utoipa::path(get, path = "/v1/domains/{name}", responses((status = 200, body = Shown)))]
+pub(super) async fn show(State(api): State<Api>, Named(name): Named) -> Answer<Json<Shown>> {
     let entry = api.administration.domain(&field("name", &name)?).await?;
     Ok(Json(Shown::from(entry)))
 }
 
-async fn set_postmaster(
+#[utoipa::path(
+    put,
+    path = "/v1/domains/{name}",
+    request_body = Postmaster,
+    responses((status = 204)),
+)]
+pub(super) async fn set_postmaster(
     State(api): State<Api>,
     Named(name): Named,
     Body(new): Body<Postmaster>,
@@ -98,7 +116,8 @@ async fn set_postmaster(
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn add(State(api): State<Api>, Body(added): Body<Added>) -> Answer<StatusCode> {
+#[utoipa::path(post, path = "/v1/domains", request_body = Added, responses((status = 201)))]
+pub(super) async fn add(State(api): State<Api>, Body(added): Body<Added>) -> Answer<StatusCode> {
     let name = field("name", &added.name)?;
     let postmaster = added
         .postmaster
@@ -108,14 +127,21 @@ async fn add(State(api): State<Api>, Body(added): Body<Added>) -> Answer<StatusC
     Ok(StatusCode::CREATED)
 }
 
-async fn remove(State(api): State<Api>, Named(name): Named) -> Answer<StatusCode> {
+#[utoipa::path(delete, path = "/v1/domains/{name}", responses((status = 204)))]
+pub(super) async fn remove(State(api): State<Api>, Named(name): Named) -> Answer<StatusCode> {
     api.administration
         .remove_domain(field("name", &name)?)
         .await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn set_catch_all(
+#[utoipa::path(
+    put,
+    path = "/v1/domains/{name}/catch-all",
+    request_body = CatchAll,
+    responses((status = 204)),
+)]
+pub(super) async fn set_catch_all(
     State(api): State<Api>,
     Named(name): Named,
     Body(catch_all): Body<CatchAll>,

@@ -10,6 +10,7 @@ use cassmail_mail::Address;
 use cassmail_office::{AdministrationError, SessionLine, SlowedLine, SlowedOne, TriedAt, Watch};
 use cassmail_store::{AdminName, Service};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::request::{Asked, Named, Rest};
 use super::{Answer, Api, field, page_size};
@@ -29,8 +30,9 @@ pub(super) fn routes() -> Router<Api> {
 }
 
 /// Somebody whose wrong passwords are counted.
-#[derive(Serialize)]
-struct Shown {
+#[derive(Serialize, ToSchema)]
+#[schema(as = Slowed)]
+pub(super) struct Shown {
     /// source, account or administrator.
     kind: &'static str,
     name: String,
@@ -65,9 +67,11 @@ impl From<SlowedLine> for Shown {
 }
 
 /// The sessions of an account on this node.
-#[derive(Serialize)]
-struct SessionShown {
+#[derive(Serialize, ToSchema)]
+#[schema(as = Sessions)]
+pub(super) struct SessionShown {
     address: String,
+    #[schema(value_type = String)]
     service: Service,
     open: usize,
 }
@@ -90,7 +94,13 @@ fn watch(api: &Api) -> Answer<&Watch> {
     })
 }
 
-async fn list(
+#[utoipa::path(
+    get,
+    path = "/v1/limits",
+    params(Rest),
+    responses((status = 200, body = Vec<Shown>)),
+)]
+pub(super) async fn list(
     State(api): State<Api>,
     Caller(by): Caller,
     Asked(rest): Asked<Rest>,
@@ -105,18 +115,30 @@ async fn list(
     Ok(Json(shown))
 }
 
-async fn forgive_source(State(api): State<Api>, Named(source): Named) -> Answer<StatusCode> {
+#[utoipa::path(delete, path = "/v1/limits/sources/{source}", responses((status = 204)))]
+pub(super) async fn forgive_source(
+    State(api): State<Api>,
+    Named(source): Named,
+) -> Answer<StatusCode> {
     let source: IpAddr = field("source", &source)?;
     forgiven(watch(&api)?.forgive_source(source))
 }
 
-async fn forgive_account(State(api): State<Api>, Named(address): Named) -> Answer<StatusCode> {
+#[utoipa::path(delete, path = "/v1/limits/accounts/{address}", responses((status = 204)))]
+pub(super) async fn forgive_account(
+    State(api): State<Api>,
+    Named(address): Named,
+) -> Answer<StatusCode> {
     let address: Address = field("address", &address)?;
     let done = watch(&api)?.forgive_account(&address).await;
     forgiven(done.map_err(AdministrationError::from)?)
 }
 
-async fn forgive_administrator(State(api): State<Api>, Named(name): Named) -> Answer<StatusCode> {
+#[utoipa::path(delete, path = "/v1/limits/administrators/{name}", responses((status = 204)))]
+pub(super) async fn forgive_administrator(
+    State(api): State<Api>,
+    Named(name): Named,
+) -> Answer<StatusCode> {
     let name: AdminName = field("name", &name)?;
     forgiven(watch(&api)?.forgive_administrator(&name))
 }
@@ -129,7 +151,13 @@ fn forgiven(was_anything: bool) -> Answer<StatusCode> {
     Err(Problem::new(StatusCode::NOT_FOUND, text))
 }
 
-async fn sessions(
+#[utoipa::path(
+    get,
+    path = "/v1/sessions",
+    params(Rest),
+    responses((status = 200, body = Vec<SessionShown>)),
+)]
+pub(super) async fn sessions(
     State(api): State<Api>,
     Caller(by): Caller,
     Asked(rest): Asked<Rest>,

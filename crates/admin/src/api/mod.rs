@@ -5,6 +5,7 @@ mod administrators;
 mod aliases;
 mod app_passwords;
 mod audit;
+mod description;
 mod domains;
 mod limits;
 mod request;
@@ -22,6 +23,7 @@ use axum::http::{Method, StatusCode, Uri};
 use axum::middleware::from_fn_with_state;
 use cassmail_office::{AdminAccounts, Administration, AuditLog, Clock, Janitor, Watch};
 
+pub use description::description;
 pub use service::{
     CertificateShown, ClusterShown, NodeShown, NodeState, ReloadShown, ScrubShown, ServiceKeeper,
     Told,
@@ -108,6 +110,7 @@ fn everything(office: Administered, keeper: Arc<dyn StoreKeeper>, figures: Readi
         .merge(audit::routes())
         .merge(limits::routes())
         .merge(service::routes())
+        .merge(description::routes())
         .layer(DefaultBodyLimit::max(LARGEST_BODY))
         .with_state(Api {
             administration,

@@ -6,6 +6,7 @@ use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::request::Parts;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use utoipa::IntoParams;
 
 use crate::problem::Problem;
 
@@ -15,9 +16,40 @@ pub(super) struct Body<T>(pub(super) T);
 /// What stands behind the question mark.
 pub(super) struct Asked<T>(pub(super) T);
 
-/// Which page of a list that is one's own.
-#[derive(Deserialize)]
+/// Which page of which domain.
+#[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Page {
+    pub(super) domain: String,
+    pub(super) after: Option<String>,
+    pub(super) limit: Option<usize>,
+}
+
+/// Which records of the audit log; all that is left out is not asked for.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct AuditPage {
+    /// In seconds since 1970: nothing that is earlier.
+    pub(super) from: Option<u64>,
+    /// In seconds since 1970: nothing from then on.
+    pub(super) until: Option<u64>,
+    /// A part of who asked.
+    pub(super) who: Option<String>,
+    /// A part of the path.
+    pub(super) resource: Option<String>,
+    /// The domain.
+    pub(super) domain: Option<String>,
+    /// The id of the last record of the page before.
+    pub(super) after: Option<String>,
+    pub(super) limit: Option<usize>,
+}
+
+/// Which page of a list that is one's own.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(super) struct Rest {
     /// The name of the last one of the page before.
     pub(super) after: Option<String>,

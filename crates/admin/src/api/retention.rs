@@ -8,6 +8,7 @@ use cassmail_mail::Address;
 use cassmail_office::{Due, RetentionChange};
 use cassmail_store::{Bound, Retention};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::accounts::Page;
 use super::request::{Asked, Body, Named};
@@ -25,7 +26,8 @@ pub(super) fn routes() -> Router<Api> {
 }
 
 /// A rule as it is shown: zero is no limit, what is left out is as above.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Retention)]
 pub(super) struct Shown {
     #[serde(skip_serializing_if = "Option::is_none")]
     days: Option<u64>,
@@ -48,17 +50,19 @@ impl Shown {
 }
 
 /// Each a number, `none` for no limit, or `default` for what is above; what is left out stays.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct Change {
+#[schema(as = RetentionChange)]
+pub(super) struct Change {
     days: Option<String>,
     messages: Option<String>,
     octets: Option<String>,
 }
 
 /// What is due of an account.
-#[derive(Serialize)]
-struct DueShown {
+#[derive(Serialize, ToSchema)]
+#[schema(as = Due)]
+pub(super) struct DueShown {
     address: String,
     messages: usize,
     due: usize,
@@ -84,7 +88,13 @@ impl From<Due> for DueShown {
     }
 }
 
-async fn set_of_domain(
+#[utoipa::path(
+    put,
+    path = "/v1/domains/{name}/retention",
+    request_body = Change,
+    responses((status = 204)),
+)]
+pub(super) async fn set_of_domain(
     State(api): State<Api>,
     Named(name): Named,
     Body(change): Body<Change>,
@@ -95,7 +105,13 @@ async fn set_of_domain(
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn set_of_account(
+#[utoipa::path(
+    put,
+    path = "/v1/accounts/{address}/retention",
+    request_body = Change,
+    responses((status = 204)),
+)]
+pub(super) async fn set_of_account(
     State(api): State<Api>,
     Named(address): Named,
     Body(change): Body<Change>,
@@ -106,7 +122,16 @@ async fn set_of_account(
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn due(State(api): State<Api>, Asked(page): Asked<Page>) -> Answer<Json<Vec<DueShown>>> {
+#[utoipa::path(
+    get,
+    path = "/v1/retention",
+    params(Page),
+    responses((status = 200, body = Vec<DueShown>)),
+)]
+pub(super) async fn due(
+    State(api): State<Api>,
+    Asked(page): Asked<Page>,
+) -> Answer<Json<Vec<DueShown>>> {
     let domain = field("domain", &page.domain)?;
     let after = page.after.map(|text| field("after", &text)).transpose()?;
     let limit = page_size(page.limit).min(LARGEST_PAGE);

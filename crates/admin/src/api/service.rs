@@ -10,6 +10,7 @@ use axum::routing::{get, post, put};
 use axum::{Json, Router};
 use cassmail_store::Health;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::request::Body;
 use super::{Answer, Api};
@@ -28,7 +29,8 @@ pub trait ServiceKeeper: Send + Sync {
 pub type Told<'a, T> = Pin<Box<dyn Future<Output = Result<T, String>> + Send + 'a>>;
 
 /// A certificate.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = Certificate)]
 pub struct CertificateShown {
     /// The names that it is for.
     pub names: Vec<String>,
@@ -39,7 +41,8 @@ pub struct CertificateShown {
 }
 
 /// What a reload changed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = Reload)]
 pub struct ReloadShown {
     /// Settings that are in effect now.
     pub changed: Vec<String>,
@@ -48,7 +51,8 @@ pub struct ReloadShown {
 }
 
 /// A process that serves the store.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = Node)]
 pub struct NodeShown {
     /// Its id, new at each start.
     pub id: String,
@@ -63,8 +67,9 @@ pub struct NodeShown {
 }
 
 /// Whether a process lives.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
+#[schema(as = NodeState)]
 pub enum NodeState {
     /// It has told so lately.
     Alive,
@@ -73,7 +78,8 @@ pub enum NodeState {
 }
 
 /// What the last scrub has come to.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[schema(as = Scrub)]
 pub struct ScrubShown {
     /// When it wrote that down, in seconds since 1970.
     pub at: u64,
@@ -90,7 +96,8 @@ pub struct ScrubShown {
 }
 
 /// What the back-end counts itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = Cluster)]
 pub struct ClusterShown {
     /// Requests that were sent to Cassandra.
     pub requests: u64,
@@ -112,8 +119,9 @@ pub(super) fn routes() -> Router<Api> {
         .route("/certificates/reload", post(reload))
 }
 
-#[derive(Serialize)]
-struct StoreShown {
+#[derive(Serialize, ToSchema)]
+#[schema(as = Store)]
+pub(super) struct StoreShown {
     /// embedded, cassandra or memory.
     kind: &'static str,
     /// well, degraded, full, unreachable or poisoned.
@@ -126,13 +134,15 @@ struct StoreShown {
     cluster: Option<ClusterShown>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct Drain {
+#[schema(as = Drain)]
+pub(super) struct Drain {
     drained: bool,
 }
 
-async fn store(State(api): State<Api>) -> Json<StoreShown> {
+#[utoipa::path(get, path = "/v1/store", responses((status = 200, body = StoreShown)))]
+pub(super) async fn store(State(api): State<Api>) -> Json<StoreShown> {
     let (health, detail) = match api.figures.store.health() {
         Health::Well => ("well", None),
         Health::Full => ("full", None),
@@ -149,25 +159,47 @@ async fn store(State(api): State<Api>) -> Json<StoreShown> {
     })
 }
 
-async fn scrub(State(api): State<Api>) -> Answer<Json<Option<ScrubShown>>> {
+#[utoipa::path(
+    get,
+    path = "/v1/store/scrub",
+    responses((status = 200, body = Option<ScrubShown>)),
+)]
+pub(super) async fn scrub(State(api): State<Api>) -> Answer<Json<Option<ScrubShown>>> {
     told(api.keeper.last_scrub().await)
 }
 
-async fn nodes(State(api): State<Api>) -> Answer<Json<Vec<NodeShown>>> {
+#[utoipa::path(get, path = "/v1/nodes", responses((status = 200, body = Vec<NodeShown>)))]
+pub(super) async fn nodes(State(api): State<Api>) -> Answer<Json<Vec<NodeShown>>> {
     told(api.keeper.nodes().await)
 }
 
-async fn drain(State(api): State<Api>, Body(drain): Body<Drain>) -> StatusCode {
+#[utoipa::path(
+    put,
+    path = "/v1/nodes/this/drain",
+    request_body = Drain,
+    responses((status = 204)),
+)]
+pub(super) async fn drain(State(api): State<Api>, Body(drain): Body<Drain>) -> StatusCode {
     api.figures.drained.store(drain.drained, Ordering::Relaxed);
     StatusCode::NO_CONTENT
 }
 
-async fn certificates(State(api): State<Api>) -> Json<Vec<CertificateShown>> {
+#[utoipa::path(
+    get,
+    path = "/v1/certificates",
+    responses((status = 200, body = Vec<CertificateShown>)),
+)]
+pub(super) async fn certificates(State(api): State<Api>) -> Json<Vec<CertificateShown>> {
     let service = api.service.as_ref();
     Json(service.map_or_else(Vec::new, |service| service.certificates()))
 }
 
-async fn reload(State(api): State<Api>) -> Answer<Json<ReloadShown>> {
+#[utoipa::path(
+    post,
+    path = "/v1/certificates/reload",
+    responses((status = 200, body = ReloadShown)),
+)]
+pub(super) async fn reload(State(api): State<Api>) -> Answer<Json<ReloadShown>> {
     let Some(service) = &api.service else {
         let text = "no service runs here that could load anything anew";
         return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, text));

@@ -9,6 +9,7 @@ use axum::http::StatusCode;
 use axum::routing::post;
 use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use cassmail_telemetry::Metrics;
 
@@ -45,7 +46,8 @@ pub trait StoreKeeper: Send + Sync {
 pub type Upkeep<'a> = Pin<Box<dyn Future<Output = Result<Report, String>> + Send + 'a>>;
 
 /// What upkeep found.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = Report)]
 pub struct Report {
     /// Whether nothing is wrong.
     pub is_well: bool,
@@ -59,20 +61,32 @@ pub(super) fn routes() -> Router<Api> {
         .route("/store/check", post(check))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct Backup {
+#[schema(as = Backup)]
+pub(super) struct Backup {
+    #[schema(value_type = String)]
     folder: PathBuf,
 }
 
-async fn backup(State(api): State<Api>, Body(backup): Body<Backup>) -> Answer<Json<Report>> {
+#[utoipa::path(
+    post,
+    path = "/v1/store/backup",
+    request_body = Backup,
+    responses((status = 200, body = Report)),
+)]
+pub(super) async fn backup(
+    State(api): State<Api>,
+    Body(backup): Body<Backup>,
+) -> Answer<Json<Report>> {
     if !backup.folder.is_absolute() {
         return Err(Problem::invalid("folder", "expected an absolute path"));
     }
     report(api.keeper.backup(&backup.folder).await)
 }
 
-async fn check(State(api): State<Api>) -> Answer<Json<Report>> {
+#[utoipa::path(post, path = "/v1/store/check", responses((status = 200, body = Report)))]
+pub(super) async fn check(State(api): State<Api>) -> Answer<Json<Report>> {
     report(api.keeper.check().await)
 }
 

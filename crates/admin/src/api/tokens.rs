@@ -8,6 +8,7 @@ use axum::routing::get;
 use axum::{Json, Router};
 use cassmail_store::{AdminName, Token};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::administrators::RightsShown;
 use super::request::{Asked, Body, Named, Rest};
@@ -21,8 +22,9 @@ pub(super) fn routes() -> Router<Api> {
         .route("/tokens/{id}", get(show).delete(revoke))
 }
 
-#[derive(Serialize)]
-struct Shown {
+#[derive(Serialize, ToSchema)]
+#[schema(as = Token)]
+pub(super) struct Shown {
     id: String,
     label: String,
     #[serde(flatten)]
@@ -48,9 +50,10 @@ impl From<Token> for Shown {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct Added {
+#[schema(as = NewToken)]
+pub(super) struct Added {
     label: String,
     /// After so many days it is worth nothing.
     days: u32,
@@ -61,8 +64,9 @@ struct Added {
 }
 
 /// What was made; the token is never shown again.
-#[derive(Serialize)]
-struct Made {
+#[derive(Serialize, ToSchema)]
+#[schema(as = MadeToken)]
+pub(super) struct Made {
     id: String,
     token: String,
     /// In seconds since 1970.
@@ -72,7 +76,13 @@ struct Made {
 /// Ten years: a token that nobody remembers ends at some time.
 const MOST_DAYS: u32 = 3650;
 
-async fn list(
+#[utoipa::path(
+    get,
+    path = "/v1/tokens",
+    params(Rest),
+    responses((status = 200, body = Vec<Shown>)),
+)]
+pub(super) async fn list(
     State(api): State<Api>,
     Caller(by): Caller,
     Asked(rest): Asked<Rest>,
@@ -89,12 +99,23 @@ async fn list(
     Ok(Json(page.map(Shown::from).collect()))
 }
 
-async fn show(State(api): State<Api>, Caller(by): Caller, Named(id): Named) -> Answer<Json<Shown>> {
+#[utoipa::path(get, path = "/v1/tokens/{id}", responses((status = 200, body = Shown)))]
+pub(super) async fn show(
+    State(api): State<Api>,
+    Caller(by): Caller,
+    Named(id): Named,
+) -> Answer<Json<Shown>> {
     let token = api.admins.token(&by, &field("id", &id)?).await?;
     Ok(Json(Shown::from(token)))
 }
 
-async fn add(
+#[utoipa::path(
+    post,
+    path = "/v1/tokens",
+    request_body = Added,
+    responses((status = 201, body = Made)),
+)]
+pub(super) async fn add(
     State(api): State<Api>,
     Caller(by): Caller,
     Body(added): Body<Added>,
@@ -121,7 +142,8 @@ async fn add(
     Ok((StatusCode::CREATED, Json(made)))
 }
 
-async fn revoke(
+#[utoipa::path(delete, path = "/v1/tokens/{id}", responses((status = 204)))]
+pub(super) async fn revoke(
     State(api): State<Api>,
     Caller(by): Caller,
     Named(id): Named,

@@ -5,6 +5,7 @@ mod accounts;
 mod aliases;
 mod app_passwords;
 mod audit;
+mod description;
 mod domains;
 mod house;
 mod preconditions;

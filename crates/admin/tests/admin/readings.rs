@@ -1,5 +1,7 @@
 //! `/healthz`, `/readyz`, `/metrics`.
 
+use std::sync::Arc;
+
 use cassmail_admin::{Readings, readings};
 use cassmail_store::Health;
 

@@ -20,6 +20,9 @@ use crate::{place, print, settings};
 pub(crate) fn run(runtime: &Runtime, which: &Which, command: Store) -> Outcome {
     match command {
         Store::Init => runtime.block_on(make(which)),
+        Store::Status { json } => place::with_client(runtime, which, async |client| {
+            super::service::status(client, json).await
+        }),
         Store::Check {
             connect: true,
             json,
