@@ -489,14 +489,15 @@ impl Administrators {
             router,
             told_to_stop(stopped.clone()),
         )))];
-        if let Some(address) = settings.admin.readings {
-            let listener = bind_tcp("admin.readings", address)?;
-            let router: Router = readings(figures.clone());
-            let served = serve_tcp(listener, router, told_to_stop(stopped.clone()));
-            tasks.push(tokio::spawn(log_end(served)));
-        }
+        // Before the readings: who sees those may use these.
         for served in http::listen(house, &figures, &stopped)? {
             tasks.push(tokio::spawn(served));
+        }
+        if let Some(address) = settings.admin.readings {
+            let listener = bind_tcp("admin.readings", address)?;
+            let router: Router = readings(figures);
+            let served = serve_tcp(listener, router, told_to_stop(stopped));
+            tasks.push(tokio::spawn(log_end(served)));
         }
         Ok(Self {
             stop,

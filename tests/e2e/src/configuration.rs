@@ -85,12 +85,19 @@ impl Configuration {
              [login]\nmemory = \"8 KiB\"\niterations = 1\nfailure_delay = \"0s\"\n\
              scram_iterations = 4096\n\
              [store.embedded]\nsegment_size = \"16 MiB\"\nlow_water = \"64 MiB\"\n\
-             [admin]\nreadings = \"127.0.0.1:{}\"\n",
+             [admin]\nreadings = \"127.0.0.1:{}\"\n\
+             listen_in_clear = [\"127.0.0.1:{}\"]\nlisten = [{}]\n",
             folder.join("data").display(),
             listeners.concat(),
             self.max_errors,
             self.clear_text_login,
             Port::Admin as u16 + offset,
+            Port::ApiInClear as u16 + offset,
+            if self.certificate {
+                format!("\"127.0.0.1:{}\"", Port::Api as u16 + offset)
+            } else {
+                String::new()
+            },
         )
     }
 }

@@ -40,12 +40,18 @@ pub enum Port {
     Lmtp = 3300,
     /// Mail from anybody behind a proxy on the loopback; only with a configuration.
     Proxied = 3700,
+    /// The HTTP API over TLS; only with a configuration that has a certificate.
+    Api = 3443,
+    /// The HTTP API in clear; only with a configuration.
+    ApiInClear = 3480,
 }
 
-const PORTS: [Port; 9] = [
+const PORTS: [Port; 11] = [
     Port::Printers,
     Port::Lmtp,
     Port::Proxied,
+    Port::Api,
+    Port::ApiInClear,
     Port::Mx,
     Port::Submission,
     Port::Submissions,

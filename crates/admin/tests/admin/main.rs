@@ -8,6 +8,7 @@ mod audit;
 mod description;
 mod domains;
 mod house;
+mod listen;
 mod preconditions;
 mod problems;
 mod readings;

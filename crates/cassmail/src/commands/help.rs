@@ -58,10 +58,9 @@ mod tests {
     #[test]
     fn pages_are_found_by_the_words_of_their_command() {
         let words = ["account", "app-password", "add"].map(str::to_owned);
-        assert_eq!(
-            named(&words).unwrap().get_name(),
-            "cassmail-account-app-password-add"
-        );
+        let page = named(&words).unwrap();
+        let name = page.get_display_name();
+        assert_eq!(name, Some("cassmail-account-app-password-add"));
         assert!(named(&["fly".to_owned()]).is_err());
     }
 }

@@ -1,5 +1,6 @@
 //! The binary as it is typed: what it prints, what it says, and the code it ends with.
 
+mod administration;
 mod config;
 mod copy;
 mod directory;

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use cassmail_mail::{IdMinter, NodeId, UnixTime};
 use cassmail_store::copy::{CopyFault, Wrong};
-use cassmail_store::{AddressEntry, DomainEntry, MemoryStore, Store};
+use cassmail_store::{
+    AddressEntry, Administrator, DomainEntry, MemoryStore, Rights, Store, Token, TokenId,
+};
 use cassmail_store_embedded::{Embedded, Options};
 
 use crate::picture::{Picture, ids};
@@ -205,4 +207,53 @@ async fn a_store_that_is_in_use_is_not_copied() {
     let house = House::new();
     let second = Embedded::open(&Options::small(house.folder.path()));
     assert!(second.is_err());
+}
+
+fn administrator(hash: &str) -> Administrator {
+    Administrator {
+        name: "alice".parse().unwrap(),
+        password_hash: hash.to_owned(),
+        rights: Rights::all(),
+        created_at: UnixTime::from_micros(7),
+    }
+}
+
+fn token(label: &str) -> Token {
+    Token {
+        id: TokenId::of([7; 16]),
+        label: label.to_owned(),
+        sha_256: "digest".to_owned(),
+        rights: Rights::all(),
+        owner: None,
+        created_at: UnixTime::from_micros(7),
+        expires_at: None,
+    }
+}
+
+#[tokio::test]
+async fn administrators_and_tokens_come_along_and_those_of_the_target_stay() {
+    let (source, target) = (memory(), memory());
+    source
+        .put_administrator(administrator("hash"))
+        .await
+        .unwrap();
+    source.put_token(token("here")).await.unwrap();
+    for _ in 0..2 {
+        assert_eq!(moved(&source, &target).await.expect("a copy").faults, []);
+        assert!(target.administrators().await.unwrap() == [administrator("hash")]);
+        assert!(target.tokens().await.unwrap() == [token("here")]);
+    }
+    target
+        .put_administrator(administrator("other"))
+        .await
+        .unwrap();
+    target.put_token(token("there")).await.unwrap();
+    let faults = moved(&source, &target).await.expect("a copy").faults;
+    let expected = [
+        CopyFault::Administrator("alice".parse().unwrap()),
+        CopyFault::Token(TokenId::of([7; 16])),
+    ];
+    assert_eq!(faults, expected);
+    assert!(target.administrators().await.unwrap() == [administrator("other")]);
+    assert!(target.tokens().await.unwrap() == [token("there")]);
 }

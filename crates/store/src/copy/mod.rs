@@ -1,6 +1,6 @@
 //! Everything of one store into another, through their promises alone.
 //!
-//! In this order: domains; address records with the accounts behind them, each adopted as it was;
+//! In this order: administrators and tokens; domains; address records with the accounts behind them, each adopted as it was;
 //! then the mail of one account after the other, read back as soon as it is there; at the end all
 //! records once more. Each step can be repeated, so a copy that was interrupted is made again from
 //! the start: what is there is verified and not written.
@@ -14,6 +14,8 @@
 //! What is in the target besides stays as it is. Where both know an address in different ways, the
 //! target's stays, its mail is not copied, and it is reported: see [`Copied::faults`].
 //!
+//! The audit log stays where it was written: it says what was done there.
+//!
 //! The source must not change meanwhile. Read first: [`copy`], then `maildrop.rs`.
 
 mod maildrop;
@@ -26,7 +28,9 @@ use std::sync::Arc;
 use cassmail_mail::{AccountId, Address, Domain, Uidl};
 
 pub use self::progress::{Progress, Reading};
-use crate::{AddressEntry, Adoption, ErrorKind, Patience, Store, StoreError, StoreResult};
+use crate::{
+    AddressEntry, AdminName, Adoption, ErrorKind, Patience, Store, StoreError, StoreResult, TokenId,
+};
 
 /// So many address records are read at once.
 const PAGE: usize = 500;
@@ -64,6 +68,10 @@ pub struct Copied {
 /// Something that did not arrive as it was.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CopyFault {
+    /// The target has an administrator of that name who is another; it stays.
+    Administrator(AdminName),
+    /// The target has a token of that id which is another; it stays.
+    Token(TokenId),
     /// The target serves the domain with other special recipients.
     Domain(Domain),
     /// The target knows the address in another way; its own stays.
@@ -95,6 +103,14 @@ pub enum Wrong {
 impl fmt::Display for CopyFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Administrator(name) => write!(
+                f,
+                "administrator {name}: the target has another of that name, who stays"
+            ),
+            Self::Token(id) => write!(
+                f,
+                "token {id}: the target has another of that id, which stays"
+            ),
             Self::Domain(name) => write!(
                 f,
                 "domain {name}: the target has another postmaster or catch-all; it keeps them"
@@ -160,6 +176,7 @@ pub async fn copy(
         progress,
         copied: Copied::default(),
     };
+    copier.copy_administration().await?;
     copier.copy_domains().await?;
     let accounts = copier.copy_records().await?;
     for (address, id) in accounts {
@@ -171,6 +188,33 @@ pub async fn copy(
 }
 
 impl Copier<'_> {
+    async fn copy_administration(&mut self) -> Result<(), CopyError> {
+        let administrators = self.source.administrators().await;
+        for one in administrators.map_err(CopyError::Source)? {
+            let there = self.target.administrator(one.name.clone()).await;
+            match there.map_err(CopyError::Target)? {
+                Some(there) if there == one => {}
+                Some(_) => self.copied.faults.push(CopyFault::Administrator(one.name)),
+                None => {
+                    let put = self.target.put_administrator(one).await;
+                    put.map_err(CopyError::Target)?;
+                }
+            }
+        }
+        for token in self.source.tokens().await.map_err(CopyError::Source)? {
+            let there = self.target.token(token.id.clone()).await;
+            match there.map_err(CopyError::Target)? {
+                Some(there) if there == token => {}
+                Some(_) => self.copied.faults.push(CopyFault::Token(token.id)),
+                None => {
+                    let put = self.target.put_token(token).await;
+                    put.map_err(CopyError::Target)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
     async fn copy_domains(&mut self) -> Result<(), CopyError> {
         for entry in self.source.domains().await.map_err(CopyError::Source)? {
             self.copied.domains += 1;
