@@ -21,14 +21,16 @@ mod problem;
 mod readings;
 mod serve;
 
-pub use access::{AdminDoor, Authenticator, Claimant, HealthAccess, LoginAuthenticator, Refused};
+pub use access::{
+    AdminDoor, Authenticator, Claimant, HealthAccess, Judged, LoginAuthenticator, Refused,
+};
 pub use api::{
     Administered, CertificateShown, ClusterShown, NodeShown, NodeState, ReloadShown, Report,
     ScrubShown, ServiceKeeper, StoreKeeper, Told, Upkeep, administration, description,
     remote_administration,
 };
 pub use client::{Client, ClientError};
-pub use listen::{AdminListener, Conversation, NoTls, Tls, serve_administrators};
+pub use listen::{AdminListener, Conversation, Handshake, NoTls, Tls, serve_administrators};
 pub use problem::Problem;
 pub use readings::{Readings, readings};
 pub use serve::{ServeError, bind_socket, serve_socket, serve_tcp};

@@ -30,13 +30,14 @@ pub trait Conversation: AsyncRead + AsyncWrite + Unpin + Send {}
 
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Conversation for T {}
 
+/// A handshake in progress.
+pub type Handshake<'a> =
+    Pin<Box<dyn Future<Output = io::Result<Box<dyn Conversation>>> + Send + 'a>>;
+
 /// Makes conversations of connections.
 pub trait Tls: Send + Sync {
     /// Shakes hands.
-    fn accept(
-        &self,
-        stream: TcpStream,
-    ) -> Pin<Box<dyn Future<Output = io::Result<Box<dyn Conversation>>> + Send + '_>>;
+    fn accept(&self, stream: TcpStream) -> Handshake<'_>;
 }
 
 /// Speaks in clear: on this machine alone.
@@ -44,10 +45,7 @@ pub trait Tls: Send + Sync {
 pub struct NoTls;
 
 impl Tls for NoTls {
-    fn accept(
-        &self,
-        stream: TcpStream,
-    ) -> Pin<Box<dyn Future<Output = io::Result<Box<dyn Conversation>>> + Send + '_>> {
+    fn accept(&self, stream: TcpStream) -> Handshake<'_> {
         Box::pin(async { Ok(Box::new(stream) as Box<dyn Conversation>) })
     }
 }
@@ -68,7 +66,7 @@ pub struct AdminListener {
 const HEAD: Duration = Duration::from_secs(30);
 
 /// How long a peer may take nothing of an answer.
-const STALLED: Duration = Duration::from_secs(60);
+const STALLED: Duration = Duration::from_mins(1);
 
 /// The largest head of a request.
 const LARGEST_HEAD: usize = 32 * 1024;

@@ -1,15 +1,14 @@
 //! The HTTP API on TCP: its ports, their certificates, and who is let in.
 
 use std::future::Future;
-use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 
 use axum::Router;
 use cassmail_admin::{
-    AdminDoor, AdminListener, Conversation, HealthAccess, LoginAuthenticator, NoTls, Readings, Tls,
-    remote_administration, serve_administrators,
+    AdminDoor, AdminListener, Conversation, Handshake, HealthAccess, LoginAuthenticator, NoTls,
+    Readings, Tls, remote_administration, serve_administrators,
 };
 use cassmail_net::TlsService;
 use cassmail_telemetry::event;
@@ -101,10 +100,7 @@ fn tls(house: &House<'_>) -> Outcome<Option<Arc<dyn Tls>>> {
 struct OfTheService(TlsService);
 
 impl Tls for OfTheService {
-    fn accept(
-        &self,
-        stream: TcpStream,
-    ) -> Pin<Box<dyn Future<Output = io::Result<Box<dyn Conversation>>> + Send + '_>> {
+    fn accept(&self, stream: TcpStream) -> Handshake<'_> {
         Box::pin(async move {
             let (stream, _) = self.0.accept(stream).await?;
             Ok(Box::new(stream) as Box<dyn Conversation>)

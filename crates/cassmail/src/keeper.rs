@@ -102,7 +102,7 @@ impl StoreKeeper for Keeper {
             let now = cassmail_net::Clock::system().wall_micros() / 1_000_000;
             let seen = store.nodes().await.map_err(told)?;
             let mut shown: Vec<_> = seen.iter().map(|node| of_node(node, now)).collect();
-            shown.sort_by(|one, other| other.seen_at.cmp(&one.seen_at));
+            shown.sort_by_key(|node| std::cmp::Reverse(node.seen_at));
             Ok(shown)
         })
     }

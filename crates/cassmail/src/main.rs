@@ -100,7 +100,10 @@ fn run(cli: Cli) -> Outcome {
         Command::Certificate(command) => place::with_client(&runtime()?, &which, async |client| {
             commands::service::certificate(client, command).await
         }),
-        Command::Completions { shell } => commands::help::completions(shell),
+        Command::Completions { shell } => {
+            commands::help::completions(shell);
+            Ok(())
+        }
         Command::Man { words } => commands::help::manual(&words),
         Command::Store(command) => commands::store::run(&runtime()?, &which, command),
         Command::Copy(what) => commands::copy::run(&runtime()?, &what),

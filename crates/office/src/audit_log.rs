@@ -62,8 +62,8 @@ pub struct AuditQuestion {
 const PAGE: usize = 500;
 const MOST_PAGES: usize = 100;
 
-/// A longer text is left out: the log is no place for an import of thousands.
-const LONGEST: usize = 16 * 1024;
+/// A longer text is left out: a record is one cell of a database.
+const LONGEST: usize = 128 * 1024;
 
 impl AuditLog {
     /// Keeps what is written for so long.
@@ -186,7 +186,7 @@ mod tests {
         let long = "x".repeat(LONGEST + 1);
         assert_eq!(
             shortened(long),
-            "\"16385 octets, too many to be kept here\""
+            "\"131073 octets, too many to be kept here\""
         );
     }
 }

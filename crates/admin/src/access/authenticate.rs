@@ -31,18 +31,17 @@ pub struct Claimant {
     pub source: Source,
 }
 
+/// A judgement in progress; none if nothing says who it is.
+pub type Judged<'a> = Pin<Box<dyn Future<Output = Option<Result<Principal, Refused>>> + Send + 'a>>;
+
 /// Finds out who somebody is by what he sends.
 pub trait Authenticator: Send + Sync {
     /// Who it is; none if nothing says so that this one understands.
-    fn authenticate<'a>(
-        &'a self,
-        headers: &'a HeaderMap,
-        claimant: Claimant,
-    ) -> Pin<Box<dyn Future<Output = Option<Result<Principal, Refused>>> + Send + 'a>>;
+    fn authenticate<'a>(&'a self, headers: &'a HeaderMap, claimant: Claimant) -> Judged<'a>;
 }
 
 /// Why somebody is not let in.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refused {
     /// He is not who he says.
     Wrong,
@@ -209,11 +208,7 @@ fn protect(headers: &mut HeaderMap) {
 }
 
 impl Authenticator for LoginAuthenticator {
-    fn authenticate<'a>(
-        &'a self,
-        headers: &'a HeaderMap,
-        claimant: Claimant,
-    ) -> Pin<Box<dyn Future<Output = Option<Result<Principal, Refused>>> + Send + 'a>> {
+    fn authenticate<'a>(&'a self, headers: &'a HeaderMap, claimant: Claimant) -> Judged<'a> {
         Box::pin(async move {
             let field = headers.get(header::AUTHORIZATION)?;
             let Some(claim) = field.to_str().ok().and_then(claim) else {

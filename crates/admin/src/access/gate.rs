@@ -14,9 +14,9 @@ use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 use cassmail_mail::{Address, Domain};
 use cassmail_office::{AuditLog, Change, Clock, Principal};
-use cassmail_store::{AuditOutcome, AuditRecord, Realm};
+use cassmail_store::{AuditOutcome, AuditRecord, Realm, StoreError};
 use cassmail_telemetry::{chain, event};
-use http_body_util::BodyExt as _;
+use http_body_util::{BodyExt as _, Collected};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 use tower_service::Service as _;
@@ -51,9 +51,6 @@ struct Asked {
     /// Whose it is, as far as that can be read.
     domains: Vec<Domain>,
 }
-
-/// A larger body is not read twice where nothing depends on it.
-const LARGEST_SEEN: usize = 64 * 1024;
 
 impl Gate {
     pub(crate) fn new(inner: Router, audit: AuditLog, clock: Arc<dyn Clock>) -> Self {
@@ -127,12 +124,7 @@ impl Gate {
         let principal = principal.ok_or_else(|| refused(unknown()))?;
         check_scope(rule, &principal).map_err(refused)?;
         let body = body::read(body, &*self.clock).await.map_err(refused)?;
-        let is_limited = principal.rights.realm != Realm::Everything;
-        let json = if is_limited || body.len() <= LARGEST_SEEN {
-            serde_json::from_slice(&body).ok()
-        } else {
-            None
-        };
+        let json = serde_json::from_slice(&body).ok();
         let mut asked = Asked {
             rule,
             principal,
@@ -149,8 +141,11 @@ impl Gate {
 
     async fn change(&self, mut asked: Asked, next: Next) -> Result<Response, Problem> {
         let resource = asked.resource();
-        let key = resource.as_deref().unwrap_or(asked.parts.uri.path());
-        let _turn = self.turns.take(key).await;
+        let _turn = match &resource {
+            Some(resource) => Some(self.turns.take(resource).await),
+            // What makes something new is a conflict, or none, in the store.
+            None => None,
+        };
         let permitted = self.permit(&asked, resource).await?;
         let body = std::mem::take(&mut asked.body);
         let request = Request::from_parts(asked.parts.clone(), Body::from(body));
@@ -238,7 +233,8 @@ fn check_scope(rule: &Rule, principal: &Principal) -> Result<(), Problem> {
     }
 }
 
-fn not_written(error: cassmail_store::StoreError) -> Problem {
+#[expect(clippy::needless_pass_by_value, reason = "an argument of map_err")]
+fn not_written(error: StoreError) -> Problem {
     tracing::error!(event = event::STORE_OPERATION_FAILED, error = %chain(&error));
     let text = "the audit log cannot be written, so nothing was changed; try again later";
     Problem::new(StatusCode::SERVICE_UNAVAILABLE, text)
@@ -326,7 +322,11 @@ impl Asked {
         for (name, value) in &self.names {
             resource = resource.replace(&format!("{{{name}}}"), value);
         }
-        let body = self.json.clone().map(without_secrets);
+        let body = self.json.clone().map(|body| match self.rule.of {
+            // Of thousands, who they are is enough.
+            Of::AddressesInBody(name) => fields(&body, name),
+            _ => without_secrets(body),
+        });
         let new = match (body, self.body.len()) {
             (Some(body), _) if !body.is_null() => Some(body.to_string()),
             (_, 0) | (Some(_), _) => None,
@@ -351,14 +351,22 @@ impl Asked {
     }
 }
 
+/// One field of each entry.
+fn fields(body: &Value, name: &str) -> Value {
+    let entries = body.as_array().map(Vec::as_slice).unwrap_or_default();
+    entries.iter().map(|entry| entry[name].clone()).collect()
+}
+
 /// Shows something, with its tag; or says that the caller has it already.
 async fn show(asked: Asked, next: Next) -> Response {
     let headers = asked.parts.headers.clone();
+    let is_get = asked.parts.method == Method::GET;
     let request = Request::from_parts(asked.parts, Body::from(asked.body));
     let response = next.run(request).await;
     let kind = response.headers().get(header::CONTENT_TYPE);
     let is_json = kind.is_some_and(|kind| kind.as_bytes() == b"application/json");
-    if response.status() != StatusCode::OK || !is_json {
+    // Of HEAD there is no body to make a tag of.
+    if response.status() != StatusCode::OK || !is_json || !is_get {
         return response;
     }
     let (parts, body) = response.into_parts();
@@ -392,7 +400,7 @@ async fn told(response: Response) -> (Response, Option<String>) {
     let body = body
         .collect()
         .await
-        .map_or_else(|_| Bytes::new(), |body| body.to_bytes());
+        .map_or_else(|_| Bytes::new(), Collected::to_bytes);
     let problem: Option<Problem> = serde_json::from_slice(&body).ok();
     let detail = problem.map(|problem| problem.detail);
     (Response::from_parts(parts, Body::from(body)), detail)

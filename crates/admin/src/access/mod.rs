@@ -16,7 +16,7 @@ mod turns;
 
 pub(crate) use authenticate::guarded;
 pub use authenticate::{
-    AdminDoor, Authenticator, Claimant, HealthAccess, LoginAuthenticator, Refused,
+    AdminDoor, Authenticator, Claimant, HealthAccess, Judged, LoginAuthenticator, Refused,
 };
 pub(crate) use body::LARGEST_BODY;
 pub(crate) use caller::{Caller, SocketPeer, owned};

@@ -9,7 +9,7 @@ use crate::cli::{Cli, Shell};
 use crate::exit::{Failure, Outcome};
 
 /// Prints what a shell has to know in order to complete what is typed.
-pub(crate) fn completions(shell: Shell) -> Outcome {
+pub(crate) fn completions(shell: Shell) {
     let kind = match shell {
         Shell::Bash => Kind::Bash,
         Shell::Zsh => Kind::Zsh,
@@ -17,7 +17,7 @@ pub(crate) fn completions(shell: Shell) -> Outcome {
     };
     let mut script = Vec::new();
     clap_complete::generate(kind, &mut Cli::command(), "cassmail", &mut script);
-    write(&script)
+    write(&script);
 }
 
 /// Prints the manual page of a command, in the form that man reads.
@@ -25,7 +25,8 @@ pub(crate) fn manual(words: &[String]) -> Outcome {
     let mut page = Vec::new();
     let rendered = clap_mangen::Man::new(named(words)?).render(&mut page);
     rendered.map_err(|error| Failure::software(anyhow::Error::new(error)))?;
-    write(&page)
+    write(&page);
+    Ok(())
 }
 
 fn named(words: &[String]) -> Outcome<Command> {
@@ -40,10 +41,9 @@ fn named(words: &[String]) -> Outcome<Command> {
     Ok(command)
 }
 
-fn write(text: &[u8]) -> Outcome {
+fn write(text: &[u8]) {
     // Who has read enough closes the pipe.
     let _ = std::io::stdout().write_all(text);
-    Ok(())
 }
 
 #[cfg(test)]

@@ -157,7 +157,9 @@ fn show(list: Vec<Value>, json: bool, line: impl Fn(&Value) -> String) {
     if json {
         pages::json(list);
     } else {
-        list.iter().for_each(|one| print::data(line(one)));
+        for one in &list {
+            print::data(line(one));
+        }
     }
 }
 
