@@ -1,8 +1,8 @@
 //! Who administers: names with passwords, and tokens, against what the store says now.
 //!
-//! Wrong claims are slowed as those of users are, by the same rules, in a book of their own. A token
-//! is drawn at random and has 256 bits, so a digest is enough, and one is verified in microseconds;
-//! a password costs its hash once, and is remembered as verified.
+//! Wrong claims are slowed as those of users are, by the same rules, in a book of their own. A
+//! token is drawn at random and has 256 bits, so a digest is enough, and one is verified in
+//! microseconds; a password costs its hash once, and is remembered as verified.
 
 use std::fmt;
 use std::sync::Arc;

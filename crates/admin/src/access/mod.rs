@@ -3,8 +3,8 @@
 //! A request comes with a [`Principal`](cassmail_office::Principal), put there by whoever knows who
 //! it is: [`owned`] for the socket, [`guarded`] for TCP, which asks an [`Authenticator`]. The gate
 //! looks up the route in [`rules`], asks for its scope, finds the domain that the request is about,
-//! compares what the caller knows with what is there (`If-Match`), and writes changes into the audit
-//! log before and after. A route that is not in the table is refused to everybody.
+//! compares what the caller knows with what is there (`If-Match`), and writes changes into the
+//! audit log before and after. A route that is not in the table is refused to everybody.
 
 mod authenticate;
 mod body;

@@ -1,4 +1,4 @@
-//! Changes of one thing come one after the other, in this process: what was compared with `If-Match`
+//! Changes of one thing come one after the other, in this process: what was compared with If-Match
 //! is still so when it is changed.
 
 use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};

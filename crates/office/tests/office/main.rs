@@ -1,5 +1,6 @@
 //! The office with real sessions of both protocols in front of it and a store in memory behind it.
 
+mod administrators;
 mod client;
 mod directory;
 mod faults;
