@@ -1,8 +1,8 @@
 //! The admin API: HTTP with JSON, and the readings that monitoring asks for.
 //!
 //! Three routers. [`readings`] has `/healthz`, `/readyz` and `/metrics`, can change nothing, and
-//! may be shown on a TCP port. [`administration`] has those and `/v1/...`, and is served only on a Unix
-//! socket in a folder that is its owner's alone: who can open it may do everything.
+//! may be shown on a TCP port. [`administration`] has those and `/v1/...`, and is served only on a
+//! Unix socket in a folder that is its owner's alone: who can open it may do everything.
 //! [`remote_administration`] is the same for people and programs over TCP, who have to say who they
 //! are; what they may do stands in one table, in `access`.
 //!

@@ -65,7 +65,11 @@ async fn who_guesses_is_listed_and_forgiven() {
     let house = House::furnished().await;
     assert_eq!(house.get("/v1/limits").await.json(), json!([]));
     guess(&house, 5).await;
-    let line = |kind, name| json!({"kind": kind, "name": name, "at": "mail", "used": 5, "most": 100, "blocked": false});
+    let line = |kind, name| {
+        json!({
+            "kind": kind, "name": name, "at": "mail", "used": 5, "most": 100, "blocked": false
+        })
+    };
     let listed = house.get("/v1/limits").await.json();
     let both = json!([
         line("source", "192.0.2.9"),
