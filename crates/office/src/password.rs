@@ -138,7 +138,7 @@ impl Passwords {
         let permit = Arc::clone(&self.workers).acquire_owned().await;
         let hashed = self.hashing.compute(move |memory| {
             let _permit = permit;
-            hash(&params, password.expose().as_bytes(), memory)
+            hash(&params, prepared(password.expose()).as_bytes(), memory)
         });
         hashed.await.ok_or_else(worker_failed)?
     }
