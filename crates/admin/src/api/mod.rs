@@ -122,12 +122,14 @@ fn everything(office: Administered, keeper: Arc<dyn StoreKeeper>, figures: Readi
             service,
             figures: figures.clone(),
         });
-    let inner = Router::new().nest("/v1", api).merge(readings(figures));
+    let inner = Router::new()
+        .nest("/v1", api)
+        .merge(readings(figures))
+        .method_not_allowed_fallback(no_such_method);
     let gate = Gate::new(inner.clone(), audit, clock);
     inner
         .layer(from_fn_with_state(gate, pass))
         .fallback(no_such_path)
-        .method_not_allowed_fallback(no_such_method)
 }
 
 async fn no_such_path(uri: Uri) -> Problem {
