@@ -258,6 +258,12 @@ statements! {
     HealSets: Heal = "SELECT DISTINCT token(id), id FROM blob_ref \
         WHERE token(id) > ? AND token(id) <= ? LIMIT ?";
     /// As above.
+    HealAdmins: Heal = "SELECT token(kind), kind, name, entry FROM admin \
+        WHERE token(kind) > ? AND token(kind) <= ? LIMIT ?";
+    /// As above.
+    HealDays: Heal = "SELECT token(day), day, id, entry FROM audit \
+        WHERE token(day) > ? AND token(day) <= ? LIMIT ?";
+    /// As above.
     HealSpool: Heal = "SELECT token(node, slot), node, slot, id, env, done FROM spool \
         WHERE token(node, slot) > ? AND token(node, slot) <= ? LIMIT ?";
 }

@@ -28,6 +28,8 @@ pub(super) enum Table {
     Chunks,
     Sets,
     Spool,
+    Admins,
+    Audit,
 }
 
 impl Table {
@@ -43,6 +45,8 @@ impl Table {
         Self::Rows,
         Self::Directories,
         Self::Spool,
+        Self::Admins,
+        Self::Audit,
     ];
 
     pub(super) fn name(self) -> &'static str {
@@ -57,6 +61,8 @@ impl Table {
             Self::Chunks => "heal chunks",
             Self::Sets => "heal sets of owners",
             Self::Spool => "heal the spool",
+            Self::Admins => "heal administrators",
+            Self::Audit => "heal the audit log",
         }
     }
 
@@ -72,6 +78,8 @@ impl Table {
             Self::Chunks => Cql::HealChunks,
             Self::Sets => Cql::HealSets,
             Self::Spool => Cql::HealSpool,
+            Self::Admins => Cql::HealAdmins,
+            Self::Audit => Cql::HealDays,
         }
     }
 
@@ -80,6 +88,7 @@ impl Table {
         match self {
             Self::Bodies => 32,
             Self::Chunks => 8,
+            Self::Audit => 100,
             _ => 500,
         }
     }
