@@ -13,7 +13,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 use cassmail_mail::{Address, Domain};
-use cassmail_office::{AuditLog, Change, Clock, Principal};
+use cassmail_office::{AdministrationError, AuditLog, Change, Clock, Principal};
 use cassmail_store::{AuditOutcome, AuditRecord, Realm, StoreError};
 use cassmail_telemetry::{chain, event};
 use http_body_util::{BodyExt as _, Collected};
@@ -233,11 +233,10 @@ fn check_scope(rule: &Rule, principal: &Principal) -> Result<(), Problem> {
     }
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "an argument of map_err")]
 fn not_written(error: StoreError) -> Problem {
-    tracing::error!(event = event::STORE_OPERATION_FAILED, error = %chain(&error));
-    let text = "the audit log cannot be written, so nothing was changed; try again later";
-    Problem::new(StatusCode::SERVICE_UNAVAILABLE, text)
+    let mut problem = Problem::from(AdministrationError::from(error));
+    problem.detail.push_str("; nothing was changed");
+    problem
 }
 
 fn other_methods(parts: &Parts, methods: &[Method]) -> Response {

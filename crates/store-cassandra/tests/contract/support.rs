@@ -63,7 +63,7 @@ pub(crate) struct Keyspace {
 static IDLE: Mutex<Vec<String>> = Mutex::new(Vec::new());
 static MADE: AtomicU32 = AtomicU32::new(0);
 
-pub(crate) const TABLES: [&str; 15] = [
+pub(crate) const TABLES: [&str; 17] = [
     "address",
     "address_by_domain",
     "account",
@@ -78,6 +78,8 @@ pub(crate) const TABLES: [&str; 15] = [
     "node",
     "scrub_run",
     "scrub_suspect",
+    "admin",
+    "audit",
     "worker",
 ];
 
