@@ -1,5 +1,5 @@
-//! Who administers: people with passwords, programs with tokens, and what each may do. Data, changed
-//! while the service runs.
+//! Who administers: people with passwords, programs with tokens, and what each may do. Data,
+//! changed while the service runs.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -56,7 +56,7 @@ macro_rules! scopes {
 scopes! {
     /// Look at domains.
     DomainsRead = "domains:read",
-    /// Change domains: catch-all, postmaster, retention; with all domains, also add and remove them.
+    /// Change domains: catch-all, postmaster, retention; with all domains also add and remove some.
     DomainsWrite = "domains:write",
     /// Look at accounts, aliases and the names of application passwords.
     AccountsRead = "accounts:read",

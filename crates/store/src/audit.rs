@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 use crate::Work;
 use crate::record::{RecordError, decode, encode, parse};
 
-/// One change that was asked for. It is written before anything is done, and again with what came of
-/// it; one without an outcome is of a process that ended in between, or of a change that is under
-/// way.
+/// One change that was asked for. It is written before anything is done, and again with what came
+/// of it; one without an outcome is of a process that ended in between, or of a change that is
+/// under way.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuditRecord {
     /// Its id, of the kind that messages have: it says when.

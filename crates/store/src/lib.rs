@@ -1,10 +1,10 @@
 //! The promises of a store, in few verbs that mean something to a postmaster.
 //!
 //! A back-end implements [`Accounts`], [`Maildrops`], [`Administrators`], [`Audit`] and [`Store`];
-//! the office uses it as `Arc<dyn Store>`. Each verb's comment has five parts: *Promise*, *Retry* (what a second call
-//! with the same ids does), *Crash* (what may be found afterwards), *Errors* (beside `Unavailable`
-//! and `Corrupt`, which every verb may answer), *Cancel* (what dropping the future leaves). The
-//! suite in `cassmail-store-contract` has at least one test for each sentence.
+//! the office uses it as `Arc<dyn Store>`. Each verb's comment has five parts: *Promise*, *Retry*
+//! (what a second call with the same ids does), *Crash* (what may be found afterwards), *Errors*
+//! (beside `Unavailable` and `Corrupt`, which every verb may answer), *Cancel* (what dropping the
+//! future leaves). The suite in `cassmail-store-contract` has at least one test for each sentence.
 //!
 //! Absent on purpose: transactions (Cassandra cannot keep that promise across partitions), keys and
 //! values, anything of an engine, a clock. Ids and times come from the caller, so every write can

@@ -50,8 +50,8 @@ impl TlsService {
         })
     }
 
-    /// Shakes hands on a connection. Each handshake has a resolver of its own, which afterwards knows the
-    /// certificate that was shown; rustls does not tell.
+    /// Shakes hands on a connection. Each handshake has a resolver of its own, which afterwards
+    /// knows the certificate that was shown; rustls does not tell.
     pub async fn accept<IO>(&self, io: IO) -> io::Result<(TlsStream<IO>, TlsFacts)>
     where
         IO: AsyncRead + AsyncWrite + Unpin,

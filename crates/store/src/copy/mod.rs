@@ -1,9 +1,9 @@
 //! Everything of one store into another, through their promises alone.
 //!
-//! In this order: administrators and tokens; domains; address records with the accounts behind them, each adopted as it was;
-//! then the mail of one account after the other, read back as soon as it is there; at the end all
-//! records once more. Each step can be repeated, so a copy that was interrupted is made again from
-//! the start: what is there is verified and not written.
+//! In this order: administrators and tokens; domains; address records with the accounts behind
+//! them, each adopted as it was; then the mail of one account after the other, read back as soon as
+//! it is there; at the end all records once more. Each step can be repeated, so a copy that was
+//! interrupted is made again from the start: what is there is verified and not written.
 //!
 //! What arrives: domains, addresses in use and removed ones, lives, states, credentials; of each
 //! message the octets that its owner gets, their number, the unique id, the order. The id stays
