@@ -28,8 +28,8 @@ use clap::Parser as _;
 use crate::cli::{Cli, Command};
 use crate::exit::{Failure, Outcome};
 
-/// Gives memory back to the system when connections end. That of the C library keeps what thousands of
-/// them had, since something small always lives above it: see ADR 22.
+/// Gives memory back to the system when connections end. That of the C library keeps what thousands
+/// of them had, since something small always lives above it: see ADR 22.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

@@ -201,7 +201,8 @@ fn tables(verdicts: &[Line], report: &Value, machine: &Machine) -> String {
     }
     let memory = |when: &str| report[when]["memory_mib"].as_f64().unwrap_or(f64::NAN);
     format!(
-        "{}\nMemory at the start, warm and at rest: {:.1} MiB; at the end, at rest again: {:.1} MiB.\n\n\
+        "{}\nMemory at the start, warm and at rest: {:.1} MiB; at the end, at rest again: \
+         {:.1} MiB.\n\n\
          {}\n{}",
         held.text(),
         memory("start"),

@@ -21,4 +21,4 @@ pub use authenticate::{
 pub(crate) use body::LARGEST_BODY;
 pub(crate) use caller::{Caller, SocketPeer, owned};
 pub(crate) use gate::{Gate, pass};
-pub(crate) use rules::{Needs, RULES, Rule};
+pub(crate) use rules::{Needs, Of, RULES, Rule};

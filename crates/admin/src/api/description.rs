@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use utoipa::OpenApi;
 
 use super::Api;
-use crate::access::{Needs, RULES, Rule};
+use crate::access::{Needs, Of, RULES, Rule};
 use crate::problem::Problem;
 
 pub(super) fn routes() -> Router<Api> {
@@ -115,6 +115,11 @@ fn describe(operation: &mut Value, rule: &Rule, method: &str) {
         Needs::Login => Value::Null,
         Needs::Scope(scope) => json!(scope.name()),
     };
+    operation["x-realm"] = json!(match rule.of {
+        Of::Service => "service",
+        Of::Caller => "caller",
+        _ => "domain",
+    });
     let mut parameters = variables(rule.path);
     if rule.resource.is_some() {
         parameters.push(json!({

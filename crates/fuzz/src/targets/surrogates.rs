@@ -39,7 +39,8 @@ fn seeds() -> Vec<Vec<u8>> {
     let written: [&str; 5] = [
         "Subject: f\u{fc}nf\r\nX-Note: \u{fc}\r\n\r\nf\u{fc}nf\r\n",
         "From: \"J\u{f6}rg\" <j\u{f6}rg@x.test>\r\nTo: g: \u{e4}@y.test, b@z.test;\r\n\r\nx\r\n",
-        "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nSubject: \u{fc}\r\n\r\nx\r\n--b--\r\n",
+        "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nSubject: \u{fc}\r\n\r\n\
+         x\r\n--b--\r\n",
         "Content-Type: message/rfc822\r\n\r\nSubject: \u{fc}\r\n\r\nx\r\n",
         "Content-Disposition: attachment; filename=\"\u{fc}.txt\"; size=3\r\n\r\nx\r\n",
     ];

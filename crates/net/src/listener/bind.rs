@@ -209,8 +209,8 @@ mod tests {
         assert!(accepted.unwrap().0.nodelay().unwrap());
     }
 
-    /// A port that is free for IPv6 may be held for IPv4 by a test beside this one: then another port
-    /// is tried. If one family kept the other out, no port would do.
+    /// A port that is free for IPv6 may be held for IPv4 by a test beside this one: then another
+    /// port is tried. If one family kept the other out, no port would do.
     #[tokio::test]
     async fn both_families_can_listen_on_one_port() {
         for _ in 0..100 {
