@@ -1,5 +1,6 @@
 //! Checks that need no test run.
 
+mod alerts;
 mod behaviour;
 mod contract;
 mod dependencies;
@@ -33,6 +34,7 @@ pub(crate) fn run() -> Result<()> {
     faults.extend(contract::faults()?);
     faults.extend(mishaps::faults()?);
     faults.extend(behaviour::faults()?);
+    faults.extend(alerts::faults()?);
     if faults.is_empty() {
         say("the rules of the house hold");
         return docs::check();
