@@ -221,7 +221,7 @@ pub struct NodeSeen {
 }
 
 impl Core {
-    /// The processes that have said so in the last thirty days.
+    /// This process, and those that have said so in the last thirty days.
     pub(crate) async fn nodes_seen(&self, verb: Verb) -> StoreResult<Vec<NodeSeen>> {
         let own = self.member.node();
         let mut seen = Vec::new();
@@ -236,6 +236,16 @@ impl Core {
                     is_this: id == own,
                 }));
             }
+        }
+        // In its first seconds it has told nobody yet.
+        if !seen.iter().any(|node| node.is_this) {
+            let now = self.clock().now().as_micros() / 1000;
+            seen.push(NodeSeen {
+                id: own,
+                data_center: self.member.data_center.clone(),
+                beat: i64::try_from(now).unwrap_or(i64::MAX),
+                is_this: true,
+            });
         }
         Ok(seen)
     }

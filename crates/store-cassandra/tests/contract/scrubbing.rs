@@ -698,3 +698,17 @@ async fn scrubs_amid_deliveries_and_removals_never_remove_live_mail() {
     assert_eq!(listed, live);
     server.store.close().await.expect("closing");
 }
+
+#[tokio::test]
+async fn what_the_last_scrub_has_come_to_is_told_afterwards() {
+    let server = Server::fresh().await;
+    let last = async || server.store.last_scrub().await.expect("an answer");
+    assert_eq!(last().await, None);
+    let alice = server.account("alice").await;
+    server.deliver(&[alice], noise(500)).await;
+    let report = scrub(&server).await;
+    let told = last().await.expect("there was one");
+    assert!(told.is_finished, "{told:?}");
+    assert_eq!(told.report.get(Count::Rows), 1);
+    assert_eq!(told.report.get(Count::Rows), report.get(Count::Rows));
+}

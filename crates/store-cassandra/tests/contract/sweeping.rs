@@ -122,3 +122,22 @@ async fn a_node_that_leaves_in_order_leaves_nothing_to_sweep() {
         "there is no slot to read from the mark to the last beat"
     );
 }
+
+#[tokio::test]
+async fn nodes_are_listed_from_their_start_with_those_that_have_ended() {
+    let server = Server::fresh().await;
+    let alone = server.store.nodes().await.expect("a list");
+    assert_eq!(alone.len(), 1, "it has told nobody yet");
+    assert!(
+        alone[0].is_this && alone[0].data_center == "dc1",
+        "{alone:?}"
+    );
+    server.store.sweep().await.expect("a beat");
+    let store = successor(&server).await;
+    store.sweep().await.expect("a beat");
+    let both = store.nodes().await.expect("a list");
+    assert_eq!(both.len(), 2, "{both:?}");
+    let former = both.iter().find(|node| !node.is_this).expect("the former");
+    assert_eq!(former.id, alone[0].id);
+    assert_eq!(both.iter().filter(|node| node.is_this).count(), 1);
+}
