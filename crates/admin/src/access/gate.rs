@@ -85,9 +85,16 @@ pub(crate) async fn pass(
     if asked.parts.method.is_safe() {
         show(asked, next).await
     } else {
-        gate.change(asked, next)
-            .await
-            .unwrap_or_else(Problem::into_response)
+        // In a task of its own: who hangs up in the middle leaves nothing half done, and what came
+        // of it is written down all the same.
+        let change = tokio::spawn(async move { gate.change(asked, next).await });
+        match change.await {
+            Ok(changed) => changed.unwrap_or_else(Problem::into_response),
+            Err(_) => {
+                let text = "the change failed in the middle; look what came of it";
+                Problem::new(StatusCode::INTERNAL_SERVER_ERROR, text).into_response()
+            }
+        }
     }
 }
 

@@ -1,7 +1,10 @@
 //! `/v1/audit`: what was changed by whom.
 
-use cassmail_store::{At, ErrorKind, Fault, Reason, Verb};
+use axum::body::Body;
+use axum::http::Request;
+use cassmail_store::{At, ErrorKind, Fault, Reason, Side, Verb};
 use serde_json::{Value, json};
+use tower_service::Service as _;
 
 use crate::house::House;
 
@@ -130,4 +133,31 @@ async fn the_log_is_asked_by_who_what_where_and_in_pages() {
     }
     assert_eq!(paged, all);
     house.get("/v1/audit?after=nonsense").await.problem(422);
+}
+
+#[tokio::test]
+async fn a_change_whose_caller_hangs_up_is_finished_and_written_down() {
+    let house = House::furnished().await;
+    let gate = house.script.hold(At::Every(Verb::PutDomain), Side::Before);
+    let caller = tokio::spawn({
+        let mut router = house.router.clone();
+        let body = Body::from(r#"{"name":"new.example"}"#);
+        let request = Request::post("/v1/domains").header("content-type", "application/json");
+        let request = request.body(body).unwrap();
+        async move { router.call(request).await }
+    });
+    gate.reached().await;
+    caller.abort();
+    assert!(caller.await.unwrap_err().is_cancelled());
+    assert_eq!(log(&house, "?limit=1").await[0]["status"], Value::Null);
+    gate.open();
+    // Nobody tells when it is finished.
+    for _ in 0..10_000 {
+        if log(&house, "?limit=1").await[0]["status"] == 201 {
+            assert_eq!(house.get("/v1/domains/new.example").await.status, 200);
+            return;
+        }
+        tokio::task::yield_now().await;
+    }
+    panic!("it was given up");
 }
