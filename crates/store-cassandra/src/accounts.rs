@@ -16,7 +16,7 @@ use std::sync::Arc;
 use cassmail_mail::{AccountId, Address, Domain, LocalPart};
 use cassmail_store::{
     AccountState, Accounts, AddressEntry, Adoption, Credentials, DomainEntry, ErrorKind,
-    NewAccount, Profile, Retention, StoreError, StoreResult, Work,
+    NewAccount, Profile, Quota, Retention, StoreError, StoreResult, Work,
 };
 use futures_util::future::try_join;
 
@@ -261,6 +261,7 @@ impl Core {
             state: AccountState::Enabled,
             created_at: new.created_at,
             retention: Retention::default(),
+            quota: Quota::default(),
         };
         let id = self
             .begin_life(

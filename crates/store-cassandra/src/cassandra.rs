@@ -20,6 +20,7 @@ use crate::rows::row;
 use crate::scrub::{KEY, LastScrub, read_last};
 use crate::statements::Cql;
 use crate::turns::Turns;
+use crate::usages::LastNote;
 use crate::{Clock, Options};
 
 /// A store on Apache Cassandra.
@@ -54,6 +55,7 @@ pub(crate) struct Core {
     pub(crate) retiring: Retiring,
     pub(crate) pins: Pins,
     pub(crate) member: Member,
+    pub(crate) last_note: LastNote,
     /// For ids of bodies, apart from those of messages.
     minter: Mutex<IdMinter>,
     /// Deliveries are refused: an operator says so.
@@ -160,6 +162,7 @@ impl Core {
             retiring: Retiring::default(),
             pins: Pins::default(),
             member: Member::new(&options.data_center, [random()?, random()?]),
+            last_note: LastNote::default(),
             minter: Mutex::new(IdMinter::new(NodeId::from_random(random()?))),
             is_full: AtomicBool::new(false),
         };

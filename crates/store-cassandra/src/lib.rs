@@ -68,6 +68,7 @@ mod survey;
 mod tls;
 mod together;
 mod turns;
+mod usages;
 mod waiting;
 mod workers;
 

@@ -28,7 +28,7 @@ pub(crate) struct File {
 }
 
 /// All files, in the order in which they are applied; their number is the version.
-pub(crate) const FILES: [File; 7] = [
+pub(crate) const FILES: [File; 8] = [
     File {
         name: "0001_accounts.cql",
         text: include_str!("schema/0001_accounts.cql"),
@@ -56,6 +56,10 @@ pub(crate) const FILES: [File; 7] = [
     File {
         name: "0007_administration.cql",
         text: include_str!("schema/0007_administration.cql"),
+    },
+    File {
+        name: "0008_usage.cql",
+        text: include_str!("schema/0008_usage.cql"),
     },
 ];
 
@@ -321,7 +325,7 @@ mod tests {
             }
         }
         assert_eq!(ids.len(), tables);
-        assert_eq!(tables, 18);
+        assert_eq!(tables, 19);
     }
 
     #[test]

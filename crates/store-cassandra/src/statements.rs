@@ -228,6 +228,15 @@ statements! {
     /// A whole day, only in order to repair it.
     HealAudit: Heal = "SELECT id, entry FROM audit WHERE day = ?";
 
+    /// All that is noted of how full a maildrop is: a few rows.
+    ReadUsage: Read = "SELECT writer, brought, counted, WRITETIME(counted) FROM usage \
+        WHERE uid = ?";
+    /// The row of one process, whole; the table has a time to live.
+    PutBrought: Write = "INSERT INTO usage (uid, writer, brought) VALUES (?, ?, ?) \
+        USING TIMESTAMP ?";
+    /// One cell, written whole; the table has a time to live.
+    PutCounted: Write = "INSERT INTO usage (uid, counted) VALUES (?, ?) USING TIMESTAMP ?";
+
     /// These repair whole tables into a data center that was away: all columns, small pages.
     HealDomains: Heal = "SELECT token(name), name, entry FROM domain \
         WHERE token(name) > ? AND token(name) <= ? LIMIT ?";
@@ -316,6 +325,7 @@ impl Cql {
             Self::PutWorker => (Self::ReadWorker, &[0]),
             Self::PutAdmin => (Self::ReadAdmin, &[0, 1]),
             Self::PutAudit => (Self::HealAudit, &[0]),
+            Self::PutBrought | Self::PutCounted => (Self::ReadUsage, &[0]),
             _ => return None,
         };
         Some(Healing { read, key })
@@ -454,7 +464,7 @@ mod tests {
             assert_eq!(key, bound(read.text()), "{cql:?}");
             healed += 1;
         }
-        assert_eq!(healed, 24);
+        assert_eq!(healed, 26);
     }
 
     #[test]

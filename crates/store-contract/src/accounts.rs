@@ -2,8 +2,8 @@
 
 use cassmail_mail::AccountId;
 use cassmail_store::{
-    AccountState, AddressEntry, AppPassword, Bound, Credentials, ErrorKind, Profile, Retention,
-    Service,
+    AccountState, AddressEntry, AppPassword, Bound, Credentials, ErrorKind, Profile, Quota,
+    Retention, Service,
 };
 
 use crate::addresses::{put_alias, resolve};
@@ -21,6 +21,7 @@ pub async fn a_new_account_is_enabled_and_empty<S: Subject>(bench: Bench<S>) {
         state: AccountState::Enabled,
         created_at: new.created_at,
         retention: Retention::default(),
+        quota: Quota::default(),
     };
     assert_eq!(profile, expected);
     assert_eq!(found, new.credentials);
@@ -215,6 +216,7 @@ pub async fn a_changed_state_counts_at_once<S: Subject>(bench: Bench<S>) {
     for state in [AccountState::Disabled, AccountState::Enabled] {
         profile.state = state;
         profile.retention.days = Some(Bound::from(7));
+        profile.quota.octets = Some(Bound::from(1 << 40));
         store.put_profile(alice, profile.clone()).await.unwrap();
         let (found, _) = store.account(alice).await.unwrap().unwrap();
         assert_eq!(found, profile);

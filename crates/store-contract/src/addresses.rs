@@ -1,7 +1,7 @@
 //! Domains and addresses: what is served, and what an address is.
 
 use cassmail_mail::{AccountId, Address, Domain, LocalPart};
-use cassmail_store::{AddressEntry, Bound, DomainEntry, ErrorKind, Retention};
+use cassmail_store::{AddressEntry, Bound, DomainEntry, ErrorKind, Quota, Retention};
 
 use crate::bench::{kind, new_account, together};
 use crate::letter::address;
@@ -33,6 +33,10 @@ pub async fn a_domain_can_be_changed<S: Subject>(bench: Bench<S>) {
         catch_all: Some(address("all@b.example")),
         retention: Retention {
             days: Some(Bound::from(30)),
+            messages: Some(Bound::None),
+            octets: Some(Bound::from(u64::MAX)),
+        },
+        quota: Quota {
             messages: Some(Bound::None),
             octets: Some(Bound::from(u64::MAX)),
         },

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use cassmail_mail::{AccountId, Address};
 use cassmail_store::{
-    AccountState, AddressEntry, Adoption, DomainEntry, ErrorKind, Profile, Retention,
+    AccountState, AddressEntry, Adoption, DomainEntry, ErrorKind, Profile, Quota, Retention,
 };
 
 use crate::addresses::{domain, put_alias, resolve};
@@ -264,6 +264,7 @@ fn alices_profile(state: AccountState) -> Profile {
         state,
         created_at: new.created_at,
         retention: Retention::default(),
+        quota: Quota::default(),
     }
 }
 

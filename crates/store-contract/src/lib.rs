@@ -44,6 +44,7 @@ pub mod removal;
 pub mod retry;
 pub mod room;
 mod subject;
+pub mod usages;
 pub mod workers;
 
 pub use bench::{Bench, run};

@@ -53,6 +53,16 @@ macro_rules! contract_tests {
                 an_outcome_stays,
                 the_audit_log_survives_a_crash,
             ]);
+            $crate::tests_of!($subject, usages: [
+                a_new_account_has_no_notes,
+                the_last_note_of_each_writer_is_seen,
+                a_writer_may_note_less_than_before,
+                the_last_count_is_seen_beside_the_notes,
+                notes_and_counts_can_be_put_again,
+                notes_and_counts_survive_a_crash,
+                of_what_is_noted_at_once_nothing_is_mixed,
+                an_account_that_is_made_again_has_no_notes,
+            ]);
             $crate::tests_of!($subject, adoption: [
                 pages_of_records_join_and_have_every_address_once,
                 records_of_removed_addresses_and_domains_are_listed,
@@ -291,6 +301,7 @@ mod tests {
             include_str!("crowd.rs"),
             include_str!("model.rs"),
             include_str!("adoption.rs"),
+            include_str!("usages.rs"),
             include_str!("workers.rs"),
             include_str!("administration.rs"),
         ] {

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use cassmail_mail::{AccountId, Address, Domain, Entry, MessageId, Owner};
 use cassmail_store::{
     AccountState, Accounts, AddressEntry, Credentials, DomainEntry, ErrorKind, Maildrops,
-    MemoryStore, NewAccount, Profile, Retention, Store,
+    MemoryStore, NewAccount, Profile, Quota, Retention, Store,
 };
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -309,6 +309,7 @@ impl<S: Subject> History<S> {
                     state,
                     created_at: new_account(&name(who), "").created_at,
                     retention: Retention::default(),
+                    quota: Quota::default(),
                 };
                 Verb::PutProfile(id, profile)
             }

@@ -5,13 +5,13 @@ use std::ops::ControlFlow;
 use cassmail_mail::{AccountId, Address, Domain, LocalPart};
 use cassmail_store::{
     AccountState, Accounts, AddressEntry, Adoption, Credentials, DomainEntry, NewAccount, Profile,
-    RecordError, Retention, StoreResult, Work,
+    Quota, RecordError, Retention, StoreResult, Work,
 };
 
 use crate::Embedded;
 use crate::front::{Verb, damaged_row, unreadable};
 use crate::index::{Key, Space};
-use crate::rows::{account_key, address_key, address_of, address_prefix, domain_key};
+use crate::rows::{account_key, address_key, address_of, address_prefix, domain_key, usage_key};
 use crate::writer::{Group, Refusal};
 
 /// What a change of accounts counts for in the inbox.
@@ -266,6 +266,7 @@ fn create_account(group: &mut Group<'_>, new: NewAccount) -> Result<AccountId, R
         state: AccountState::Enabled,
         created_at: new.created_at,
         retention: Retention::default(),
+        quota: Quota::default(),
     };
     let key = account_key(Space::Profile, id);
     group.draft.put(key, profile.encode());
@@ -315,6 +316,7 @@ fn remove_account(group: &mut Group<'_>, address: &Address) -> Result<(), Refusa
     for space in [Space::Profile, Space::Credentials] {
         group.draft.remove(account_key(space, id));
     }
+    group.draft.remove(usage_key(id));
     group.touch(id);
     let leaving = account_key(Space::Leaving, id);
     group.draft.put(leaving, Vec::new());

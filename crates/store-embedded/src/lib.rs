@@ -44,6 +44,7 @@ mod reading;
 mod rows;
 mod salvage;
 mod segment;
+mod usages;
 mod workers;
 mod writer;
 

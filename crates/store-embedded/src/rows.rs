@@ -2,7 +2,8 @@
 //!
 //! | space | key | value |
 //! |---|---|---|
-//! | meta | a name of [`meta`] | a position, an id, a number; behind `note.`: a worker's note |
+//! | meta | a name of [`meta`] | a position, an id, a number; behind `note.`: a worker's note; |
+//! |      |                    | behind `used.` and an account: how full its maildrop is |
 //! | maildrop | account, message | size as given out, imported UIDL, recipient as named; then, if |
 //! |          |                  | there is one, the size of the surrogate |
 //! | message | message | how many owners are left, size, hash, where it is |
@@ -34,6 +35,8 @@ pub(crate) mod meta {
     pub(crate) const OPENED: &[u8] = b"opened";
     /// In front of the name of a worker: what it noted.
     pub(crate) const NOTE: &[u8] = b"note.";
+    /// In front of an account: what is noted of how full its maildrop is.
+    pub(crate) const USED: &[u8] = b"used.";
 }
 
 pub(crate) fn meta_key(name: &[u8]) -> Key {
@@ -42,6 +45,10 @@ pub(crate) fn meta_key(name: &[u8]) -> Key {
 
 pub(crate) fn note_key(worker: &str) -> Key {
     meta_key(&[meta::NOTE, worker.as_bytes()].concat())
+}
+
+pub(crate) fn usage_key(account: AccountId) -> Key {
+    meta_key(&[meta::USED, &account.to_key()].concat())
 }
 
 pub(crate) fn maildrop_key(account: AccountId, id: MessageId) -> Key {

@@ -11,8 +11,8 @@ use std::sync::Arc;
 
 use cassmail_mail::{AccountId, Address, LocalPart, MessageId, Owner, UnixTime};
 use cassmail_store::{
-    AccountState, AddressEntry, Credentials, DomainEntry, Profile, Retention, delivered_size,
-    delivered_surrogate_size,
+    AccountState, AddressEntry, Credentials, DomainEntry, Profile, Quota, Retention,
+    delivered_size, delivered_surrogate_size,
 };
 
 use crate::OpenError;
@@ -367,6 +367,7 @@ impl<'a> Salvage<'a> {
             state: AccountState::Enabled,
             created_at: UnixTime::from_micros(0),
             retention: Retention::default(),
+            quota: Quota::default(),
         };
         self.put(account_key(Space::Profile, id), profile.encode());
     }

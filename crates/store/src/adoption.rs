@@ -95,7 +95,7 @@ impl Adoption {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{AccountState, Retention};
+    use crate::{AccountState, Quota, Retention};
     use cassmail_mail::UnixTime;
 
     fn address() -> Address {
@@ -110,6 +110,7 @@ mod tests {
                 state: AccountState::Enabled,
                 created_at: UnixTime::from_micros(0),
                 retention: Retention::default(),
+                quota: Quota::default(),
             },
             credentials: Credentials::of_hash("$argon2id$"),
         }

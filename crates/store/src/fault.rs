@@ -14,8 +14,9 @@ use tokio::sync::{Semaphore, watch};
 
 use crate::{
     Accounts, AddressEntry, AdminName, Administrator, Administrators, Adoption, Audit, AuditRecord,
-    AuditSpan, BodyReader, Credentials, DomainEntry, ErrorKind, Health, Maildrops, MessageWriter,
-    NewAccount, Patience, Profile, Reason, Store, StoreError, Token, TokenId, Work, Workers,
+    AuditSpan, BodyReader, Counted, Credentials, DomainEntry, ErrorKind, Health, Maildrops,
+    MessageWriter, NewAccount, Patience, Profile, Reason, Store, StoreError, Token, TokenId, Usage,
+    UsageNotes, Usages, Work, Workers, Writer,
 };
 
 /// A store around another one that follows a [`Script`].
@@ -119,6 +120,9 @@ pub enum Verb {
     RemoveToken,
     PutAudit,
     Audit,
+    Usage,
+    PutBrought,
+    PutCounted,
     Begin,
     Write,
     Commit,
@@ -279,6 +283,9 @@ impl Verb {
             Self::RemoveToken => "remove the token",
             Self::PutAudit => "put into the audit log",
             Self::Audit => "read the audit log",
+            Self::Usage => "read the usage",
+            Self::PutBrought => "note what was brought",
+            Self::PutCounted => "note a count",
             Self::Begin => "begin a message",
             Self::Write => "write a piece",
             Self::Commit => "commit the message",
@@ -424,6 +431,22 @@ impl Audit for Faulty {
 
     fn audit(&self, span: AuditSpan) -> Work<'_, Vec<AuditRecord>> {
         self.run(Verb::Audit, self.inner.audit(span))
+    }
+}
+
+impl Usages for Faulty {
+    fn usage(&self, account: AccountId) -> Work<'_, UsageNotes> {
+        self.run(Verb::Usage, self.inner.usage(account))
+    }
+
+    fn put_brought(&self, account: AccountId, writer: Writer, brought: Usage) -> Work<'_, ()> {
+        let put = self.inner.put_brought(account, writer, brought);
+        self.run(Verb::PutBrought, put)
+    }
+
+    fn put_counted(&self, account: AccountId, counted: Counted) -> Work<'_, ()> {
+        let put = self.inner.put_counted(account, counted);
+        self.run(Verb::PutCounted, put)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::pin::Pin;
 
-use crate::{Accounts, Administrators, Audit, Maildrops, StoreError, Work, Workers};
+use crate::{Accounts, Administrators, Audit, Maildrops, StoreError, Usages, Work, Workers};
 
 /// How a store is, in words fit for strangers; read from memory, without I/O.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,7 +21,9 @@ pub enum Health {
 }
 
 /// All that the office needs of a back-end.
-pub trait Store: Accounts + Administrators + Audit + Maildrops + Workers + Send + Sync {
+pub trait Store:
+    Accounts + Administrators + Audit + Maildrops + Usages + Workers + Send + Sync
+{
     /// A cheap reading for the front door.
     fn health(&self) -> Health;
 

@@ -25,8 +25,10 @@ mod fault;
 mod health;
 mod maildrops;
 mod memory;
+mod quota;
 mod record;
 mod retention;
+mod usages;
 mod workers;
 
 pub use accounts::{Accounts, NewAccount};
@@ -42,9 +44,11 @@ pub use fault::{At, Fault, Faulty, Gate, Script, Side, Verb};
 pub use health::{Health, Store};
 pub use maildrops::{BodyReader, Maildrops, MessageWriter, Patience};
 pub use memory::MemoryStore;
+pub use quota::Quota;
 pub use record::{
     AccountState, AddressEntry, AppPassword, Credentials, DomainEntry, Profile, RecordError,
     Service,
 };
 pub use retention::{Bound, Retention};
+pub use usages::{Counted, Usage, UsageNotes, Usages, Writer};
 pub use workers::Workers;

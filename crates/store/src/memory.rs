@@ -18,10 +18,10 @@ use cassmail_mail::{
 
 use crate::{
     AccountState, Accounts, AddressEntry, AdminName, Administrator, Administrators, Adoption,
-    AsDelivered, Audit, AuditRecord, AuditSpan, BodyReader, Credentials, DomainEntry, ErrorKind,
-    Health, Maildrops, MessageWriter, NewAccount, Patience, Profile, Reason, Retention, Store,
-    StoreError, StoreResult, Token, TokenId, Work, Workers, delivered_size,
-    delivered_surrogate_size,
+    AsDelivered, Audit, AuditRecord, AuditSpan, BodyReader, Counted, Credentials, DomainEntry,
+    ErrorKind, Health, Maildrops, MessageWriter, NewAccount, Patience, Profile, Quota, Reason,
+    Retention, Store, StoreError, StoreResult, Token, TokenId, Usage, UsageNotes, Usages, Work,
+    Workers, delivered_size, delivered_surrogate_size,
 };
 
 /// A reader never gives out more at once.
@@ -70,6 +70,7 @@ struct Kept {
     surrogate_sizes: BTreeMap<MessageId, u64>,
     damaged: BTreeSet<MessageId>,
     notes: BTreeMap<String, Vec<u8>>,
+    usage: BTreeMap<AccountId, UsageNotes>,
     administrators: BTreeMap<AdminName, Administrator>,
     tokens: BTreeMap<TokenId, Token>,
     audit: BTreeMap<MessageId, AuditRecord>,
@@ -325,6 +326,7 @@ impl Kept {
             state: AccountState::Enabled,
             created_at: new.created_at,
             retention: Retention::default(),
+            quota: Quota::default(),
         };
         self.accounts.insert(id, (profile, new.credentials));
         Ok(id)
@@ -358,6 +360,7 @@ impl Kept {
         let removed = AddressEntry::Removed { generation };
         self.addresses.insert(address.clone(), removed);
         self.accounts.remove(&id);
+        self.usage.remove(&id);
         self.listed.retain(|(account, _), _| *account != id);
         self.drop_bodies_of_nobody();
         Ok(())
@@ -570,6 +573,44 @@ impl Audit for MemoryStore {
             let asked = latest_first.filter(|record| span.has(record.id));
             Ok(asked.take(span.limit).cloned().collect())
         })
+    }
+}
+
+impl Usages for MemoryStore {
+    fn usage(&self, account: AccountId) -> Work<'_, UsageNotes> {
+        self.verb("read the usage", move |kept| {
+            Ok(kept.usage.get(&account).cloned().unwrap_or_default())
+        })
+    }
+
+    fn put_brought(
+        &self,
+        account: AccountId,
+        writer: crate::Writer,
+        brought: Usage,
+    ) -> Work<'_, ()> {
+        self.verb("note what was brought", move |kept| {
+            kept.note_usage(account, |notes| {
+                notes.brought.insert(writer, brought);
+            });
+            Ok(())
+        })
+    }
+
+    fn put_counted(&self, account: AccountId, counted: Counted) -> Work<'_, ()> {
+        self.verb("note a count", move |kept| {
+            kept.note_usage(account, |notes| notes.counted = Some(counted));
+            Ok(())
+        })
+    }
+}
+
+impl Kept {
+    /// An account that does not exist has no notes.
+    fn note_usage(&mut self, account: AccountId, step: impl FnOnce(&mut UsageNotes)) {
+        if self.accounts.contains_key(&account) {
+            step(self.usage.entry(account).or_default());
+        }
     }
 }
 

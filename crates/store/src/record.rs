@@ -7,6 +7,7 @@
 use cassmail_mail::{AccountId, Address, Domain, UnixTime};
 use serde::{Deserialize, Serialize};
 
+use crate::quota::Quota;
 use crate::retention::Retention;
 
 /// A domain that is served here.
@@ -20,6 +21,8 @@ pub struct DomainEntry {
     pub catch_all: Option<Address>,
     /// How long its mail stays, where it differs from the configuration.
     pub retention: Retention,
+    /// How much mail its accounts may have, where it differs from the configuration.
+    pub quota: Quota,
 }
 
 /// What an address is.
@@ -67,6 +70,8 @@ pub struct Profile {
     pub created_at: UnixTime,
     /// How long its mail stays, where it differs from its domain's.
     pub retention: Retention,
+    /// How much mail it may have, where it differs from its domain's.
+    pub quota: Quota,
 }
 
 /// How an account's owner logs in. Does not print.
@@ -172,7 +177,7 @@ impl std::fmt::Debug for Credentials {
 
 /// The shapes on disk, apart from the types of the interface, so that either can change alone.
 mod form {
-    use super::{AccountState, Deserialize, Retention, Serialize};
+    use super::{AccountState, Deserialize, Quota, Retention, Serialize};
 
     #[derive(Serialize, Deserialize)]
     pub(super) struct Domain {
@@ -183,6 +188,8 @@ mod form {
         pub(super) catch_all: Option<String>,
         #[serde(default, skip_serializing_if = "Retention::is_as_above")]
         pub(super) retention: Retention,
+        #[serde(default, skip_serializing_if = "Quota::is_as_above")]
+        pub(super) quota: Quota,
     }
 
     #[derive(Serialize, Deserialize)]
@@ -208,6 +215,8 @@ mod form {
         pub(super) created_at: u64,
         #[serde(default, skip_serializing_if = "Retention::is_as_above")]
         pub(super) retention: Retention,
+        #[serde(default, skip_serializing_if = "Quota::is_as_above")]
+        pub(super) quota: Quota,
     }
 }
 
@@ -219,6 +228,7 @@ impl DomainEntry {
             postmaster: None,
             catch_all: None,
             retention: Retention::default(),
+            quota: Quota::default(),
         }
     }
 
@@ -229,6 +239,7 @@ impl DomainEntry {
             postmaster: self.postmaster.as_ref().map(ToString::to_string),
             catch_all: self.catch_all.as_ref().map(ToString::to_string),
             retention: self.retention,
+            quota: self.quota,
         })
     }
 
@@ -241,6 +252,7 @@ impl DomainEntry {
             postmaster: optional(form.postmaster)?,
             catch_all: optional(form.catch_all)?,
             retention: form.retention,
+            quota: form.quota,
         })
     }
 }
@@ -296,6 +308,7 @@ impl Profile {
             state: self.state,
             created_at: self.created_at.as_micros(),
             retention: self.retention,
+            quota: self.quota,
         })
     }
 
@@ -307,6 +320,7 @@ impl Profile {
             state: form.state,
             created_at: UnixTime::from_micros(form.created_at),
             retention: form.retention,
+            quota: form.quota,
         })
     }
 }
@@ -365,8 +379,13 @@ mod tests {
             messages: Some(Bound::None),
             octets: None,
         };
+        let quota = Quota {
+            messages: Some(Bound::from(1000)),
+            octets: Some(Bound::None),
+        };
         let domain = DomainEntry {
             retention,
+            quota,
             postmaster: Some(address("alice@example.org")),
             ..DomainEntry::new("example.org".parse().unwrap())
         };
@@ -387,19 +406,20 @@ mod tests {
             state: AccountState::Disabled,
             created_at: UnixTime::from_micros(5),
             retention,
+            quota,
         };
         assert_eq!(Profile::decode(&profile.encode()).unwrap(), profile);
     }
 
     #[test]
-    fn records_without_a_retention_are_as_they_always_were() {
+    fn records_without_retention_and_quota_are_as_they_always_were() {
         let record = br#"{"name":"example.org"}"#;
         let domain = DomainEntry::decode(record).unwrap();
-        assert!(domain.retention.is_as_above());
+        assert!(domain.retention.is_as_above() && domain.quota.is_as_above());
         assert_eq!(domain.encode(), record);
         let record = br#"{"address":"a@example.org","state":"enabled","created_at":5}"#;
         let profile = Profile::decode(record).unwrap();
-        assert!(profile.retention.is_as_above());
+        assert!(profile.retention.is_as_above() && profile.quota.is_as_above());
         assert_eq!(profile.encode(), record);
     }
 

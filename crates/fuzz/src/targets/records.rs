@@ -1,6 +1,6 @@
 //! Records of domains, addresses and accounts: what decodes is written and read again as the same.
 
-use cassmail_store::{AddressEntry, Credentials, DomainEntry, Profile};
+use cassmail_store::{AddressEntry, Counted, Credentials, DomainEntry, Profile, UsageNotes};
 
 use super::Target;
 
@@ -28,7 +28,7 @@ pub(super) const TARGET: Target = Target {
 };
 
 fn seeds() -> Vec<Vec<u8>> {
-    let texts: [&[u8]; 8] = [
+    let texts: [&[u8]; 10] = [
         br#"{"name":"here.example","postmaster":"b@here.example","catch_all":"b@here.example"}"#,
         br#"{"name":"here.example"}"#,
         br#"{"kind":"account","id":[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16],"generation":1}"#,
@@ -36,6 +36,8 @@ fn seeds() -> Vec<Vec<u8>> {
         br#"{"kind":"removed","generation":3}"#,
         br#"{"address":"bob@here.example","state":"enabled","created_at":1700000000000000}"#,
         br#"{"password_hash":"$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHQ$aGFzaA"}"#,
+        br#"{"address":"b@here.example","state":"enabled","created_at":1,"quota":{"octets":9}}"#,
+        br#"{"usage":{"messages":1,"octets":2},"at":3,"seen":{"4":{"messages":5,"octets":6}}}"#,
         br#"{"password_hash":"x","scram_sha_256":"4096:c2FsdA==:AA==:AA=="}"#,
     ];
     texts.map(<[u8]>::to_vec).to_vec()
@@ -51,6 +53,12 @@ fn run(data: &[u8]) {
     if let Ok(profile) = Profile::decode(data) {
         assert_eq!(Profile::decode(&profile.encode()).ok(), Some(profile));
     }
+    if let Some(counted) = Counted::decode(data) {
+        assert_eq!(Counted::decode(&counted.encode()), Some(counted));
+    }
+    let notes = UsageNotes::decode(data);
+    let _ = notes.estimate();
+    assert_eq!(UsageNotes::decode(&notes.encode()), notes);
     if let Ok(credentials) = Credentials::decode(data) {
         assert_eq!(
             Credentials::decode(&credentials.encode()).ok(),

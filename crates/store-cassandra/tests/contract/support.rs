@@ -63,7 +63,7 @@ pub(crate) struct Keyspace {
 static IDLE: Mutex<Vec<String>> = Mutex::new(Vec::new());
 static MADE: AtomicU32 = AtomicU32::new(0);
 
-pub(crate) const TABLES: [&str; 17] = [
+pub(crate) const TABLES: [&str; 18] = [
     "address",
     "address_by_domain",
     "account",
@@ -81,6 +81,7 @@ pub(crate) const TABLES: [&str; 17] = [
     "admin",
     "audit",
     "worker",
+    "usage",
 ];
 
 /// Where a tombstone may be later than the next test's clock.
