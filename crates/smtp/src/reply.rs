@@ -302,6 +302,11 @@ impl Reply {
         Self::try_later(52, (3, 1), "no room for messages, try again later")
     }
 
+    /// RFC 3463 3.3: the owner can make room.
+    pub(crate) fn mailbox_full() -> Self {
+        Self::try_later(52, (2, 2), "this mailbox is full, try again later")
+    }
+
     pub(crate) fn too_many_recipients() -> Self {
         Self::try_later(52, (5, 3), "too many recipients, send another message")
     }
@@ -479,6 +484,16 @@ impl Reply {
     /// RFC 3463 3.3.
     pub(crate) fn disabled_recipient() -> Self {
         Self::never(50, (2, 1), "this mailbox is out of service")
+    }
+
+    /// RFC 3463 3.3.
+    pub(crate) fn mailbox_full_for_long() -> Self {
+        Self::never(52, (2, 2), "this mailbox has been full for long")
+    }
+
+    /// RFC 3463 3.3: whatever its owner removes, it would not fit.
+    pub(crate) fn larger_than_the_mailbox() -> Self {
+        Self::never(52, (2, 3), "the message is larger than this mailbox may be")
     }
 
     pub(crate) fn no_valid_recipients() -> Self {

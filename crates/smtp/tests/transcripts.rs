@@ -16,9 +16,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use cassmail_mail::{MessageId, ReversePath, Stored};
 use cassmail_smtp::server::{
-    Answer, AuthOffer, BeginRefusal, CommitRefusal, Committed, Hop, Login, LoginRefusal, Options,
-    Question, Recipient, RecipientRefusal, Refused, RefusedLate, Sender, SenderRefusal, Session,
-    StartTlsOffer,
+    Answer, AuthOffer, BeginRefusal, CommitRefusal, Committed, Hop, Login, LoginRefusal, NoRoom,
+    Options, Question, Recipient, RecipientRefusal, Refused, RefusedLate, Sender, SenderRefusal,
+    Session, StartTlsOffer,
 };
 use cassmail_transcript::{Accounts, Scripted, check_folder, proof_text, tls_facts};
 use cassmail_wire::sasl::{Acceptance, BearerOffer, Claim, Proof, ScramOffer};
@@ -185,6 +185,9 @@ fn recipient_refusal(text: &str) -> Result<RecipientRefusal, String> {
         "notlocal" => RecipientRefusal::NotLocal,
         "disabled" => RecipientRefusal::Disabled,
         "toomany" => RecipientRefusal::TooMany,
+        "noroom" => RecipientRefusal::NoRoom(NoRoom::Full),
+        "noroomforlong" => RecipientRefusal::NoRoom(NoRoom::FullForLong),
+        "neverroom" => RecipientRefusal::NoRoom(NoRoom::MessageTooLarge),
         "fault" => RecipientRefusal::Fault,
         _ => return Err(format!("no answer to a recipient: {text}")),
     })
@@ -194,6 +197,9 @@ fn commit_refusal(text: &str) -> Result<CommitRefusal, String> {
     Ok(match text {
         "loop" => CommitRefusal::Loop,
         "full" => CommitRefusal::Full,
+        "noroom" => CommitRefusal::NoRoom(NoRoom::Full),
+        "noroomforlong" => CommitRefusal::NoRoom(NoRoom::FullForLong),
+        "neverroom" => CommitRefusal::NoRoom(NoRoom::MessageTooLarge),
         "fault" => CommitRefusal::Fault,
         "indeterminate" => CommitRefusal::Indeterminate,
         _ => return Err(format!("no answer to a commit: {text}")),

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use cassmail_mail::{MessageId, Stored};
 use cassmail_smtp::server::{
-    Answer, AuthOffer, BeginRefusal, CommitRefusal, Committed, Login, LoginRefusal, Options,
-    Question, Recipient, RecipientRefusal, RefusedLate, SenderRefusal, Session, StartTlsOffer,
+    Answer, AuthOffer, BeginRefusal, CommitRefusal, Committed, Login, LoginRefusal, NoRoom,
+    Options, Question, Recipient, RecipientRefusal, RefusedLate, SenderRefusal, Session,
+    StartTlsOffer,
 };
 use cassmail_transcript::Accounts;
 use cassmail_wire::sasl::BearerOffer;
@@ -131,13 +132,14 @@ impl SmtpWorld {
 
     fn commit(&mut self) -> Result<Stored, CommitRefusal> {
         self.stored = self.stored.wrapping_add(1);
-        match self.mood(4) {
+        match self.mood(5) {
             0 => Ok(Stored::asserted_durable(MessageId::from_key(
                 [self.stored; 16],
             ))),
             1 => Err(CommitRefusal::Loop),
             2 => Err(CommitRefusal::Full),
             3 => Err(CommitRefusal::Fault),
+            4 => Err(CommitRefusal::NoRoom(NoRoom::Full)),
             _ => Err(CommitRefusal::Indeterminate),
         }
     }
@@ -190,11 +192,12 @@ impl World for SmtpWorld {
                 2 => Err(SenderRefusal::Full),
                 _ => Err(SenderRefusal::Fault),
             }),
-            Question::Recipient(_) => Answer::Recipient(match self.mood(4) {
+            Question::Recipient(_) => Answer::Recipient(match self.mood(5) {
                 0 => Ok(()),
                 1 => Err(RecipientRefusal::Unknown),
                 2 => Err(RecipientRefusal::NotLocal),
                 3 => Err(RecipientRefusal::Disabled),
+                4 => Err(RecipientRefusal::NoRoom(NoRoom::Full)),
                 _ => Err(RecipientRefusal::Fault),
             }),
             Question::Begin(hop) => {

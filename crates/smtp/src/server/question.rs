@@ -178,8 +178,22 @@ pub enum RecipientRefusal {
     Disabled,
     /// Too many recipients of this source or account: 450 4.7.1.
     TooMany,
+    /// The mailbox has no room for it.
+    NoRoom(NoRoom),
     /// A fault of ours: 451 4.3.0.
     Fault,
+}
+
+/// Why a mailbox that is there takes no message, or not this one (RFC 3463 3.3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum NoRoom {
+    /// It is full, or would be with this message: 452 4.2.2. There is room again when its owner has
+    /// removed something.
+    Full,
+    /// It has been full for long: 552 5.2.2.
+    FullForLong,
+    /// The message is larger than all that the mailbox may hold: 552 5.2.3.
+    MessageTooLarge,
 }
 
 /// Why no body can be taken.
@@ -198,6 +212,8 @@ pub enum CommitRefusal {
     Loop,
     /// There is no room: 452 4.3.1.
     Full,
+    /// No mailbox that it is for has room for it; nothing happened.
+    NoRoom(NoRoom),
     /// A fault of ours; nothing happened: 451 4.3.0.
     Fault,
     /// A fault of ours; it may have happened: 451 4.3.0.

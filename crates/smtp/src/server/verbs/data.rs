@@ -15,7 +15,7 @@ use super::super::state::{
     Asked, Body, Context, Hello, HelloKind, Outcome, Replies, ReplyTo, State, Text, Transaction,
     Turn,
 };
-use super::rcpt::reply_to;
+use super::rcpt::{no_room, reply_to};
 use super::{confused, forget};
 use crate::reply::Reply;
 
@@ -180,6 +180,7 @@ fn verdict(answer: Result<Stored, CommitRefusal>, context: &mut Context<'_>) -> 
         }
         Err(CommitRefusal::Loop) => Reply::mail_loop(),
         Err(CommitRefusal::Full) => Reply::full(),
+        Err(CommitRefusal::NoRoom(why)) => no_room(why),
         Err(CommitRefusal::Fault | CommitRefusal::Indeterminate) => Reply::fault(),
     }
 }

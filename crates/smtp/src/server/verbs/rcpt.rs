@@ -3,7 +3,7 @@
 //! A refused recipient does not end the transaction (RFC 5321 3.3). Who does not exist is refused
 //! here, where no report is needed (RFC 5321 3.6.2, 6.1).
 
-use super::super::question::{Question, Recipient, RecipientRefusal};
+use super::super::question::{NoRoom, Question, Recipient, RecipientRefusal};
 use super::super::state::{Asked, Context, Outcome, Refusal, State, Transaction, Turn, Weight};
 use crate::reply::Reply;
 
@@ -57,7 +57,17 @@ pub(super) fn reply_to(refusal: RecipientRefusal) -> Reply {
         RecipientRefusal::NotLocal => Reply::not_local(),
         RecipientRefusal::Disabled => Reply::disabled_recipient(),
         RecipientRefusal::TooMany => Reply::too_many_recipients_from_you(),
+        RecipientRefusal::NoRoom(why) => no_room(why),
         RecipientRefusal::Fault => Reply::fault(),
+    }
+}
+
+/// What a mailbox without room is answered with, at RCPT and at the end of data.
+pub(super) fn no_room(why: NoRoom) -> Reply {
+    match why {
+        NoRoom::Full => Reply::mailbox_full(),
+        NoRoom::FullForLong => Reply::mailbox_full_for_long(),
+        NoRoom::MessageTooLarge => Reply::larger_than_the_mailbox(),
     }
 }
 
