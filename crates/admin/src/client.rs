@@ -68,6 +68,29 @@ impl Client {
         serde_json::from_slice(&answer).map_err(not_understood)
     }
 
+    /// GET of octets, which are handed over piece by piece.
+    ///
+    /// # Errors
+    /// See [`ClientError`]; the answer may break off after some pieces.
+    pub async fn fetch(&self, path: &str, take: impl FnMut(&[u8])) -> Result<(), ClientError> {
+        let request = Request::builder()
+            .uri(path)
+            .header(header::HOST, "cassmail");
+        match self {
+            Self::Socket(socket) => {
+                let request = request.body(Full::default()).map_err(not_understood)?;
+                let hand_over = |answer| hand_over(answer, take);
+                over_socket(socket, request, hand_over).await
+            }
+            Self::InProcess(router) => {
+                let request = request.body(Body::empty()).map_err(not_understood)?;
+                let answer = router.clone().call(request).await;
+                let answer = answer.unwrap_or_else(|never| match never {});
+                hand_over(answer, take).await
+            }
+        }
+    }
+
     async fn call(
         &self,
         method: Method,
@@ -82,7 +105,7 @@ impl Client {
         let (status, body) = match self {
             Self::Socket(socket) => {
                 let request = request.body(Full::from(body)).map_err(not_understood)?;
-                over_socket(socket, request).await?
+                over_socket(socket, request, collect).await?
             }
             Self::InProcess(router) => {
                 let request = request.body(Body::from(body)).map_err(not_understood)?;
@@ -99,10 +122,11 @@ impl Client {
     }
 }
 
-async fn over_socket(
+async fn over_socket<T>(
     path: &PathBuf,
     request: Request<Full<bytes::Bytes>>,
-) -> Result<(StatusCode, Vec<u8>), ClientError> {
+    read: impl AsyncFnOnce(Response<hyper::body::Incoming>) -> Result<T, ClientError>,
+) -> Result<T, ClientError> {
     let unreachable = |source| ClientError::Unreachable {
         path: path.clone(),
         source,
@@ -115,7 +139,7 @@ async fn over_socket(
     let exchange = async {
         let answer = sender.send_request(request).await.map_err(not_understood)?;
         drop(sender);
-        collect(answer).await
+        read(answer).await
     };
     let (answer, _closed) = tokio::join!(exchange, connection);
     answer
@@ -129,6 +153,26 @@ where
     let status = answer.status();
     let body = answer.into_body().collect().await.map_err(not_understood)?;
     Ok((status, body.to_bytes().to_vec()))
+}
+
+/// Hands over the octets of an answer, unless it is a problem.
+async fn hand_over<B>(answer: Response<B>, mut take: impl FnMut(&[u8])) -> Result<(), ClientError>
+where
+    B: hyper::body::Body<Data = bytes::Bytes> + Unpin,
+    B::Error: std::fmt::Display,
+{
+    if !answer.status().is_success() {
+        let (status, body) = collect(answer).await?;
+        let problem = serde_json::from_slice::<Problem>(&body);
+        return Err(problem.map_or_else(|_| unknown(status, &body), ClientError::Refused));
+    }
+    let mut body = answer.into_body();
+    while let Some(frame) = body.frame().await {
+        if let Ok(piece) = frame.map_err(not_understood)?.into_data() {
+            take(&piece);
+        }
+    }
+    Ok(())
 }
 
 fn not_understood(error: impl std::fmt::Display) -> ClientError {

@@ -53,6 +53,7 @@ impl From<AdministrationError> for Problem {
             E::NoSuchDomain(_)
             | E::NoSuchAccount(_)
             | E::NoSuchAlias(_)
+            | E::NoSuchMessage(..)
             | E::NoSuchAppPassword(..) => StatusCode::NOT_FOUND,
             E::DomainExists(_)
             | E::DomainInUse(..)

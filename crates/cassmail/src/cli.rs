@@ -68,6 +68,9 @@ pub(crate) enum Command {
     /// Other names of accounts
     #[command(subcommand)]
     Alias(Alias),
+    /// What is in somebody's mailbox
+    #[command(subcommand)]
+    Mailbox(Mailbox),
     /// Administrators: who logs in to the HTTP API
     #[command(subcommand)]
     Admin(Admin),
@@ -215,6 +218,9 @@ pub(crate) enum Domain {
         #[command(flatten)]
         keep: Keep,
     },
+    /// How much mail each account of a domain may have that has no quota of its own
+    #[command(subcommand)]
+    Quota(DomainQuota),
     /// Stop serving a domain that has no accounts left
     Remove {
         /// The domain
@@ -278,6 +284,9 @@ pub(crate) enum Account {
         #[command(flatten)]
         keep: Keep,
     },
+    /// How much mail an account may have, and how much it has
+    #[command(subcommand)]
+    Quota(AccountQuota),
     /// Remove an account with its mail
     Remove {
         /// Which
@@ -290,6 +299,107 @@ pub(crate) enum Account {
     Import {
         /// The file; - for standard input
         file: PathBuf,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum AccountQuota {
+    /// Count what an account has, and show it with its limits
+    Show {
+        /// Whose
+        address: String,
+        /// Print it as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Change how much an account may have
+    Set {
+        /// Whose
+        address: String,
+        #[command(flatten)]
+        most: Most,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum DomainQuota {
+    /// Show what is in force for accounts without a quota of their own
+    Show {
+        /// The domain
+        name: String,
+        /// Print it as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Change it
+    Set {
+        /// The domain
+        name: String,
+        #[command(flatten)]
+        most: Most,
+    },
+}
+
+/// How much mail somebody may have.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = true)]
+pub(crate) struct Most {
+    /// So much mail at most, such as 2GiB; none: any size; default: as the rule above has it
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) size: Option<String>,
+    /// So many messages at most; none or default as above
+    #[arg(long, value_name = "N")]
+    pub(crate) messages: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Mailbox {
+    /// How many messages and octets, from when to when, and how much of the quota that is
+    Show {
+        /// Whose
+        address: String,
+        /// Print it as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// List the messages: id, size, when it came, unique id (UIDL) where it is another
+    List {
+        /// Whose
+        address: String,
+        /// Print each as a line of JSON
+        #[arg(long)]
+        json: bool,
+        /// At most so many
+        #[arg(long, value_name = "N")]
+        limit: Option<usize>,
+        /// Only those behind this one
+        #[arg(long, value_name = "ID")]
+        after: Option<String>,
+    },
+    /// Print the header of a message
+    Headers {
+        /// Whose
+        address: String,
+        /// Which message
+        id: String,
+        /// Print it as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print a message, octet by octet as its owner is given it
+    Raw {
+        /// Whose
+        address: String,
+        /// Which message
+        id: String,
+    },
+    /// Remove messages for good; if one of them is not there, none
+    Delete {
+        /// Whose
+        address: String,
+        /// Which messages
+        #[arg(required = true)]
+        ids: Vec<String>,
     },
 }
 
@@ -376,6 +486,12 @@ pub(crate) enum Store {
         /// Change it
         #[arg(long)]
         yes: bool,
+    },
+    /// Count the mailboxes of all accounts that have a quota, and mend what is noted of them
+    Recount {
+        /// Print what was found as JSON
+        #[arg(long)]
+        json: bool,
     },
     /// Copy the store into a new folder, also while the service runs
     Backup {

@@ -67,6 +67,9 @@ fn run(cli: Cli) -> Outcome {
         Command::Alias(command) => place::with_client(&runtime()?, &which, async |client| {
             commands::directory::alias(client, command).await
         }),
+        Command::Mailbox(command) => place::with_client(&runtime()?, &which, async |client| {
+            commands::mailbox::run(client, command).await
+        }),
         Command::Admin(cli::Admin::Scopes) => {
             commands::administrators::scopes();
             Ok(())

@@ -99,7 +99,10 @@ async fn in_process(
     };
     let keeper = Arc::clone(&opened.keeper);
     let router = administration(office.administered(None), keeper, readings);
-    work(&Client::InProcess(router)).await
+    let done = work(&Client::InProcess(router)).await;
+    // What was counted is worth knowing for the service.
+    office.quotas.flush().await;
+    done
 }
 
 /// Makes a folder that is not there, for this user alone; refuses one that is another user's or

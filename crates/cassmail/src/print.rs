@@ -11,6 +11,11 @@ pub(crate) fn data(line: impl Display) {
     let _ = writeln!(std::io::stdout(), "{line}");
 }
 
+/// Prints octets as they are.
+pub(crate) fn octets(octets: &[u8]) {
+    let _ = std::io::stdout().write_all(octets);
+}
+
 /// Prints a line for the person in front of the terminal.
 pub(crate) fn remark(line: impl Display) {
     let _ = writeln!(std::io::stderr(), "{line}");

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use arc_swap::ArcSwap;
@@ -30,6 +31,9 @@ use crate::service::{Reloads, Service};
 use crate::settings::Given;
 use crate::wiring::{self, Office, OpenStore, TlsThere};
 use crate::{http, place, settings};
+
+/// How long the end of the service waits for the notes of quotas.
+const LAST_NOTES: Duration = Duration::from_secs(5);
 
 /// Runs the service until a signal or a fault ends it.
 pub(crate) async fn serve(which: &Which, how: Serve) -> Outcome {
@@ -274,6 +278,7 @@ async fn serve_store(
     let administrators = Administrators::start(&house)?;
     let janitor = Arc::clone(&office.janitor);
     let janitor = tokio::spawn(async move { janitor.run().await });
+    let notes_of_usage = tokio::spawn(Arc::clone(&office.quotas).run());
 
     if let Mode::Development { ports, folder } = mode {
         dev::introduce(*ports, folder, settings);
@@ -303,6 +308,14 @@ async fn serve_store(
     // It can be ended anywhere: what it did not finish is done again.
     janitor.abort();
     let _ = janitor.await;
+    notes_of_usage.abort();
+    let _ = notes_of_usage.await;
+    // What is not noted is counted again some day; nobody waits long for it.
+    let flushed = tokio::time::timeout(LAST_NOTES, office.quotas.flush()).await;
+    if flushed.is_err() {
+        let text = "what was brought lately is not noted; quotas are counted again";
+        tracing::warn!(event = event::SERVICE_STOPPING, "{text}");
+    }
     administrators.stop().await;
     match fault {
         None => Ok(()),

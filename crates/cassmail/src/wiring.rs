@@ -12,12 +12,13 @@ use cassmail_mail::{Domain, IdMinter, NodeId};
 use cassmail_net::{CertificateFiles, Clock, Network, ServerOptions, UnixSocket};
 use cassmail_office::{
     AdminAccounts, AdminLogins, Administration, AuditLog, Belief, Counter, Days, Directory,
-    DirectoryOptions, GuessOptions, Intake, IntakeOptions, Janitor, Limits, LoginOptions, Logins,
-    MaildropLock, MaildropOptions, PasswordOptions, Passwords, RateOptions, RetentionMode,
-    RetentionOptions, ScramOptions, TokenOptions, Tokens, Watch,
+    DirectoryOptions, FullForLong, GuessOptions, Intake, IntakeOptions, Janitor, Limits,
+    LoginOptions, Logins, MaildropLock, MaildropOptions, PasswordOptions, Passwords, QuotaLimits,
+    QuotaOptions, Quotas, RateOptions, RetentionMode, RetentionOptions, ScramOptions, TokenOptions,
+    Tokens, Watch,
 };
 use cassmail_smtp::server::{Options as SmtpOptions, StartTlsOffer};
-use cassmail_store::{MemoryStore, Store};
+use cassmail_store::{MemoryStore, Store, Writer};
 use cassmail_store_cassandra::{ClaimError, CopyClaim};
 use cassmail_store_embedded::{Embedded, Options as EmbeddedOptions};
 use cassmail_telemetry::Metrics;
@@ -131,6 +132,7 @@ pub(crate) struct Office {
     pub(crate) counter: Arc<Counter>,
     pub(crate) administration: Administration,
     pub(crate) janitor: Arc<Janitor>,
+    pub(crate) quotas: Arc<Quotas>,
     pub(crate) admins: AdminAccounts,
     pub(crate) admin_logins: Arc<AdminLogins>,
     pub(crate) audit: AuditLog,
@@ -180,6 +182,12 @@ pub(crate) fn office(
         login_options(settings, tokens),
     );
     let logins = Arc::new(logins.map_err(no_randomness)?);
+    let quotas = Arc::new(Quotas::new(
+        Arc::clone(store),
+        Arc::clone(&clock),
+        Arc::clone(metrics),
+        quota_options(settings)?,
+    ));
     let intake = Intake::new(
         Arc::clone(store),
         directory.clone(),
@@ -192,12 +200,14 @@ pub(crate) fn office(
     let counter = Counter::new(
         Arc::clone(store),
         Arc::clone(&logins),
+        Arc::clone(&quotas),
         Arc::clone(&clock),
         Arc::clone(metrics),
         maildrop_options(settings),
     );
     let janitor = Arc::new(Janitor::new(
         Arc::clone(store),
+        Arc::clone(&quotas),
         Arc::clone(&clock),
         Arc::clone(metrics),
         retention_options(settings),
@@ -221,7 +231,8 @@ pub(crate) fn office(
         Duration::from_hours(24 * u64::from(settings.admin.audit_days)),
     );
     let admin_logins = Arc::new(admin_logins.map_err(no_randomness)?);
-    let (intake, counter) = (Arc::new(intake), Arc::new(counter));
+    let intake = Arc::new(intake.keeping(Arc::clone(&quotas)));
+    let counter = Arc::new(counter);
     let watch = Watch {
         store: Arc::clone(store),
         directory: directory.clone(),
@@ -240,7 +251,14 @@ pub(crate) fn office(
         clock: Arc::clone(&clock),
         intake,
         counter,
-        administration: Administration::new(Arc::clone(store), directory, passwords, clock),
+        administration: Administration::new(
+            Arc::clone(store),
+            directory,
+            passwords,
+            Arc::clone(&quotas),
+            clock,
+        ),
+        quotas,
     })
 }
 
@@ -367,6 +385,33 @@ fn retention_options(settings: &Settings) -> RetentionOptions {
         },
         every: retention.every.0,
         accounts_per_second: retention.accounts_per_second,
+    }
+}
+
+fn quota_options(settings: &Settings) -> Outcome<QuotaOptions> {
+    let quota = &settings.quota;
+    Ok(QuotaOptions {
+        standard: quota_standard(settings),
+        for_good: match quota.refused_for_good_after {
+            Some(days) => FullForLong::After(Duration::from_secs(u64::from(days) * 24 * 60 * 60)),
+            None => FullForLong::Never,
+        },
+        belief: BELIEF.found,
+        every: quota.noted_every.0,
+        writer: match settings.store.kind {
+            // The only one there is: it goes on with the notes of its last life.
+            StoreKind::Embedded | StoreKind::Memory => Writer(1),
+            StoreKind::Cassandra => Writer(random()?),
+        },
+        remembered: settings.limits.remembered as usize,
+    })
+}
+
+/// The limits where neither domain nor account has its own.
+pub(crate) fn quota_standard(settings: &Settings) -> QuotaLimits {
+    QuotaLimits {
+        messages: settings.quota.messages.map(u64::from),
+        octets: settings.quota.size.map(|size| size.0),
     }
 }
 

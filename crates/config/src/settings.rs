@@ -175,6 +175,8 @@ pub struct Settings {
     pub pop3: Pop3,
     /// `[retention]`.
     pub retention: Retention,
+    /// `[quota]`.
+    pub quota: Quota,
     /// `[limits]`.
     pub limits: Limits,
     /// `[login]`.
@@ -206,6 +208,7 @@ impl Settings {
         let smtp = Smtp::read(reader);
         let pop3 = Pop3::read(reader);
         let retention = Retention::read(reader);
+        let quota = Quota::read(reader);
         let limits = Limits::read(reader);
         let login = Login::read(reader);
         let oauth = OAuth::read(reader);
@@ -223,6 +226,7 @@ impl Settings {
             smtp: smtp?,
             pop3: pop3?,
             retention: retention?,
+            quota: quota?,
             limits: limits?,
             login: login?,
             oauth: oauth?,
@@ -362,6 +366,16 @@ table! {
         size: Option<ByteSize>,
         every: Interval [Interval::minutes(1), Interval::minutes(7 * 24 * 60)],
         accounts_per_second: u32 [1, 100_000],
+    }
+}
+
+table! {
+    /// `[quota]`.
+    Quota at "quota." {
+        size: Option<ByteSize>,
+        messages: Option<u32>,
+        refused_for_good_after: Option<u32>,
+        noted_every: Interval [Interval::seconds(1), Interval::minutes(60)],
     }
 }
 

@@ -1,25 +1,28 @@
 //! What an administrator does: domains, accounts, aliases. The admin API and the command line both
 //! come here, so what one refuses the other refuses in the same words.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use cassmail_mail::{AccountId, Address, Domain, LocalPart, Secret, UnixTime};
+use cassmail_mail::{AccountId, Address, Domain, LocalPart, MessageId, Secret, UnixTime};
 use cassmail_store::{
     AccountState, AddressEntry, AppPassword, Bound, Credentials, DomainEntry, ErrorKind,
-    NewAccount, Profile, Retention, Service, Store, StoreError,
+    NewAccount, Profile, Quota, Retention, Service, Store, StoreError,
 };
 
 use crate::app_password;
 use crate::clock::Clock;
 use crate::directory::{Directory, Resolution};
 use crate::password::{PasswordError, Passwords, is_password_hash};
+use crate::quota::{Filled, QuotaLimits, Quotas, Receiver, Recounted, Recounting, recount};
 
 /// Changes the directory.
 #[derive(Clone)]
 pub struct Administration {
-    store: Arc<dyn Store>,
+    pub(crate) store: Arc<dyn Store>,
     directory: Directory,
     passwords: Arc<Passwords>,
+    pub(crate) quotas: Arc<Quotas>,
     clock: Arc<dyn Clock>,
 }
 
@@ -41,6 +44,10 @@ pub struct AccountLine {
     pub state: AccountState,
     /// How long its mail stays, where it differs from its domain's.
     pub retention: Retention,
+    /// How much mail it may have, where it differs from its domain's.
+    pub quota: Quota,
+    /// How full it is; none if nobody can say now.
+    pub filled: Option<Filled>,
 }
 
 /// What is to be changed of a rule; the inner ones are none for what the rule above says.
@@ -52,6 +59,33 @@ pub struct RetentionChange {
     pub messages: Option<Option<Bound>>,
     /// Octets that may stay.
     pub octets: Option<Option<Bound>>,
+}
+
+/// What is to be changed of a quota; the inner ones are none for what the rule above says.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct QuotaChange {
+    /// Messages.
+    pub messages: Option<Option<Bound>>,
+    /// Octets of messages.
+    pub octets: Option<Option<Bound>>,
+}
+
+impl QuotaChange {
+    fn apply(self, to: &mut Quota) {
+        to.messages = self.messages.unwrap_or(to.messages);
+        to.octets = self.octets.unwrap_or(to.octets);
+    }
+}
+
+/// The quota of an account, as it came about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct QuotaReport {
+    /// The account's own rule.
+    pub own: Quota,
+    /// That of its domain.
+    pub of_domain: Quota,
+    /// How full it is by them, counted just now.
+    pub filled: Filled,
 }
 
 impl RetentionChange {
@@ -100,6 +134,9 @@ pub enum AdministrationError {
     /// No such account.
     #[error("there is no account {0}; list them with: cassmail account list")]
     NoSuchAccount(Address),
+    /// No such message.
+    #[error("{0} has no message {1}; list them with: cassmail mailbox list {0}")]
+    NoSuchMessage(Address, MessageId),
     /// No such alias.
     #[error("there is no alias {0}; list them with: cassmail alias list")]
     NoSuchAlias(Address),
@@ -161,12 +198,14 @@ impl Administration {
         store: Arc<dyn Store>,
         directory: Directory,
         passwords: Arc<Passwords>,
+        quotas: Arc<Quotas>,
         clock: Arc<dyn Clock>,
     ) -> Self {
         Self {
             store,
             directory,
             passwords,
+            quotas,
             clock,
         }
     }
@@ -385,6 +424,47 @@ impl Administration {
         Ok(self.changed(self.store.put_profile(id, profile).await)?)
     }
 
+    /// Changes how much mail the accounts of a domain may have.
+    pub async fn set_quota_of(&self, name: Domain, change: QuotaChange) -> Outcome<()> {
+        let mut entry = self.served(&name).await?;
+        change.apply(&mut entry.quota);
+        Ok(self.changed(self.store.put_domain(entry).await)?)
+    }
+
+    /// The quota of a domain: its own rule, and what is in force where an account has none.
+    pub async fn quota_of(&self, name: Domain) -> Outcome<(Quota, QuotaLimits)> {
+        let entry = self.served(&name).await?;
+        Ok((entry.quota, self.quotas.limits(entry.quota)))
+    }
+
+    /// Changes how much mail an account may have.
+    pub async fn set_quota(&self, address: &Address, change: QuotaChange) -> Outcome<()> {
+        let (id, mut profile, _) = self.account(address).await?;
+        change.apply(&mut profile.quota);
+        Ok(self.changed(self.store.put_profile(id, profile).await)?)
+    }
+
+    /// The quota of an account, and how full it is: its maildrop is counted.
+    pub async fn quota(&self, address: &Address) -> Outcome<QuotaReport> {
+        let (id, profile, _) = self.account(address).await?;
+        let entry = self.store.domain(profile.address.domain().clone()).await?;
+        let of_domain = entry.map(|entry| entry.quota).unwrap_or_default();
+        let quota = profile.quota.over(of_domain);
+        let receiver = Receiver { account: id, quota };
+        Ok(QuotaReport {
+            own: profile.quota,
+            of_domain,
+            filled: self.quotas.counted(receiver).await?,
+        })
+    }
+
+    /// Counts the maildrops of all accounts that have a quota, and mends what is noted of them.
+    pub async fn recount(&self) -> Outcome<Recounted> {
+        let how = (self.quotas.limits(Quota::default()), Recounting::Mends);
+        let go_on = |_| ControlFlow::Continue(());
+        Ok(recount(&*self.store, how, self.clock.wall(), go_on).await?)
+    }
+
     /// Behind every change, those of which nobody knows whether they happened too.
     fn changed<T>(&self, done: Result<T, StoreError>) -> Result<T, StoreError> {
         self.directory.forget_all();
@@ -399,6 +479,7 @@ impl Administration {
         limit: usize,
     ) -> Outcome<Vec<AccountLine>> {
         let mut lines = Vec::new();
+        let of_domain = self.served(domain).await?.quota;
         self.each_address(domain, after, |address, entry| match entry {
             AddressEntry::Account { id, .. } => {
                 lines.push((address, id));
@@ -410,23 +491,30 @@ impl Administration {
         let mut accounts = Vec::with_capacity(lines.len());
         for (address, id) in lines {
             if let Some((profile, _)) = self.store.account(id).await? {
+                let quota = profile.quota.over(of_domain);
+                let filled = self.quotas.filled(Receiver { account: id, quota }).await;
                 accounts.push(AccountLine {
                     address,
                     state: profile.state,
                     retention: profile.retention,
+                    quota: profile.quota,
+                    // The list is worth more than a figure in it.
+                    filled: filled.ok(),
                 });
             }
         }
         Ok(accounts)
     }
 
-    /// One account.
+    /// One account, without how full it is: that changes without anybody who changes the account.
     pub async fn account_line(&self, address: &Address) -> Outcome<AccountLine> {
         let (_, profile, _) = self.account(address).await?;
         Ok(AccountLine {
             address: profile.address,
             state: profile.state,
             retention: profile.retention,
+            quota: profile.quota,
+            filled: None,
         })
     }
 
@@ -501,7 +589,10 @@ impl Administration {
         }
     }
 
-    async fn account(&self, address: &Address) -> Outcome<(AccountId, Profile, Credentials)> {
+    pub(crate) async fn account(
+        &self,
+        address: &Address,
+    ) -> Outcome<(AccountId, Profile, Credentials)> {
         let missing = || AdministrationError::NoSuchAccount(address.clone());
         let id = self.directory.account_anew(address).await?;
         let id = id.ok_or_else(missing)?;

@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use cassmail_mail::{AccountId, Address, LocalPart};
-use cassmail_store::{AccountState, AddressEntry, DomainEntry, Store, StoreError};
+use cassmail_store::{AccountState, AddressEntry, DomainEntry, Profile, Quota, Store, StoreError};
 
 use crate::clock::Clock;
+use crate::quota::Receiver;
 use crate::recall::{Belief, Recall};
 
 /// How addresses are looked up.
@@ -36,7 +37,7 @@ pub enum LocalPartCase {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Resolution {
     /// These accounts, each once; at least one.
-    Accounts(Vec<AccountId>),
+    Accounts(Vec<Receiver>),
     /// A domain of ours, but nobody there.
     Unknown,
     /// Not a domain of ours.
@@ -108,7 +109,7 @@ impl Directory {
         let Some(found) = self.find(address, &domain).await? else {
             return Ok(Resolution::Unknown);
         };
-        self.expand(found).await
+        self.expand(found, &domain).await
     }
 
     /// Who gets mail for `<Postmaster>` without a domain: the configured postmaster, else that of
@@ -139,7 +140,7 @@ impl Directory {
             .find(&Address::new(role, domain.name.clone()), domain)
             .await?
         {
-            Some(entry) => self.expand(entry).await,
+            Some(entry) => self.expand(entry, domain).await,
             None => Ok(Resolution::Unknown),
         }
     }
@@ -217,20 +218,29 @@ impl Directory {
     }
 
     /// Follows aliases to accounts. An address that was seen is not followed again, so circles end.
-    async fn expand(&self, entry: AddressEntry) -> Result<Resolution, StoreError> {
+    /// The domain that was asked for is known already; those of other accounts are looked up.
+    async fn expand(
+        &self,
+        entry: AddressEntry,
+        domain: &DomainEntry,
+    ) -> Result<Resolution, StoreError> {
         let mut seen = BTreeSet::new();
-        let mut accounts = Vec::new();
+        let mut accounts: Vec<Receiver> = Vec::new();
         let mut disabled = false;
         let mut level = vec![entry];
         for _depth in 0..=MAX_ALIAS_DEPTH {
             let mut next = Vec::new();
             for entry in level {
                 match entry {
-                    AddressEntry::Account { id, .. } if accounts.contains(&id) => {}
-                    AddressEntry::Account { id, .. } if self.is_enabled(id).await? => {
-                        accounts.push(id);
-                    }
-                    AddressEntry::Account { .. } => disabled = true,
+                    AddressEntry::Account { id, .. }
+                        if accounts.iter().any(|known| known.account == id) => {}
+                    AddressEntry::Account { id, .. } => match self.enabled(id).await? {
+                        Some(profile) => {
+                            let quota = self.quota(&profile, domain).await?;
+                            accounts.push(Receiver { account: id, quota });
+                        }
+                        None => disabled = true,
+                    },
                     AddressEntry::Alias { targets, .. } => {
                         for target in targets {
                             next.extend(self.follow(&target, &mut seen).await?);
@@ -262,8 +272,21 @@ impl Directory {
         self.find(target, &domain).await
     }
 
-    async fn is_enabled(&self, id: AccountId) -> Result<bool, StoreError> {
+    async fn enabled(&self, id: AccountId) -> Result<Option<Profile>, StoreError> {
         let account = self.store.account(id).await?;
-        Ok(account.is_some_and(|(profile, _)| profile.state == AccountState::Enabled))
+        let profile = account.map(|(profile, _)| profile);
+        Ok(profile.filter(|profile| profile.state == AccountState::Enabled))
+    }
+
+    /// An account's own rule over that of its domain, which is mostly the one at hand.
+    async fn quota(&self, profile: &Profile, at_hand: &DomainEntry) -> Result<Quota, StoreError> {
+        let name = profile.address.domain();
+        let of_domain = if *name == at_hand.name {
+            at_hand.quota
+        } else {
+            let entry = self.store.domain(name.clone()).await?;
+            entry.map(|entry| entry.quota).unwrap_or_default()
+        };
+        Ok(profile.quota.over(of_domain))
     }
 }

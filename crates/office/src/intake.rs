@@ -2,7 +2,8 @@
 //!
 //! The order of what makes a 250 true:
 //!
-//! 1. RCPT: every recipient is resolved to accounts; nothing is kept yet.
+//! 1. RCPT: every recipient is resolved to accounts, of which one must have room; nothing is kept
+//!    yet.
 //! 2. Begin: the trace fields are written in front of the body (they are final now, so sizes are
 //!    exact). A crash from here on leaves bytes that nobody lists; the store sweeps them.
 //! 3. The body streams into the store's writer; a slow store slows the peer.
@@ -20,11 +21,12 @@ use bytes::Bytes;
 use cassmail_mail::{AccountId, Address, Delivery, IdMinter, MessageId, Owner, Stored, UnixTime};
 use cassmail_smtp::Class;
 use cassmail_smtp::server::{
-    Answer, BeginRefusal, CommitRefusal, Committed, Hop, Login, LoginRefusal, Question, Recipient,
-    RecipientRefusal, Refused, RefusedLate, Sender, SenderRefusal, Session,
+    Answer, BeginRefusal, CommitRefusal, Committed, Hop, Login, LoginRefusal, NoRoom, Question,
+    Recipient, RecipientRefusal, Refused, RefusedLate, Sender, SenderRefusal, Session,
 };
 use cassmail_store::{
     ErrorKind, Health, MessageWriter, Patience, Reason, Service, Store, StoreError, StoreResult,
+    delivered_size,
 };
 use cassmail_telemetry::{
     Label as _, Limit, Metrics, Outcome, Protocol, ReplyClass, SmtpVerb, chain, event,
@@ -38,6 +40,7 @@ use crate::directory::{Directory, Resolution};
 use crate::header::HeaderScan;
 use crate::login::{LoggedIn, LoginFailure, Logins};
 use crate::presence::{Presence, Present};
+use crate::quota::{Incoming, Quotas, Receiver, Reserved};
 use crate::rates::{Bringer, RateOptions, Rates};
 use crate::submission::Completion;
 use crate::surrogate::Gauge;
@@ -69,6 +72,7 @@ pub struct Intake {
     metrics: Arc<Metrics>,
     rates: Rates,
     presence: Arc<Presence>,
+    quotas: Option<Arc<Quotas>>,
     options: IntakeOptions,
 }
 
@@ -97,7 +101,32 @@ impl Intake {
             metrics,
             rates: Rates::new(options.rates),
             presence: Arc::default(),
+            quotas: None,
             options,
+        }
+    }
+
+    /// Keeps quotas; else everybody may have any amount of mail.
+    #[must_use]
+    pub fn keeping(self, quotas: Arc<Quotas>) -> Self {
+        Self {
+            quotas: Some(quotas),
+            ..self
+        }
+    }
+
+    /// Whether one of these has room for a message of so many octets.
+    async fn room(&self, receivers: &[Receiver], octets: u64) -> Result<(), NoRoom> {
+        match &self.quotas {
+            Some(quotas) => quotas.room(receivers, octets).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn reserve(&self, incoming: &[Incoming]) -> Result<Option<Reserved>, NoRoom> {
+        match &self.quotas {
+            Some(quotas) => quotas.reserve(incoming).await.map(Some),
+            None => Ok(None),
         }
     }
 
@@ -136,7 +165,7 @@ struct Transaction {
 struct Accepted {
     /// As the client named it.
     named: Option<Address>,
-    accounts: Vec<AccountId>,
+    accounts: Vec<Receiver>,
 }
 
 impl Accepted {
@@ -159,6 +188,8 @@ struct Message {
     gauge: Option<Gauge>,
     failure: Option<StoreError>,
     size: u64,
+    /// What was written of it, with what was put in front.
+    kept: u64,
     received_at: UnixTime,
 }
 
@@ -315,7 +346,9 @@ impl IntakeDesk {
         let own = directory.account(&user.address).await;
         let named = directory.resolve(address).await;
         match (own, named) {
-            (Ok(Some(own)), Ok(Resolution::Accounts(accounts))) => Ok(accounts.contains(&own)),
+            (Ok(Some(own)), Ok(Resolution::Accounts(accounts))) => {
+                Ok(accounts.iter().any(|named| named.account == own))
+            }
             (Ok(_), Ok(_)) => Ok(false),
             (Err(error), _) | (_, Err(error)) => {
                 self.log_fault(&error);
@@ -333,6 +366,9 @@ impl IntakeDesk {
             return Err(RecipientRefusal::TooMany);
         }
         let accounts = self.resolve(&recipient).await?;
+        let declared = self.transaction.as_ref().and_then(|open| open.sender.size);
+        let room = self.intake.room(&accounts, declared.unwrap_or_default());
+        room.await.map_err(RecipientRefusal::NoRoom)?;
         let transaction = self.transaction.as_mut().ok_or(RecipientRefusal::Fault)?;
         let named = match recipient {
             Recipient::Mailbox(address) => Some(address),
@@ -342,7 +378,7 @@ impl IntakeDesk {
         Ok(())
     }
 
-    async fn resolve(&mut self, recipient: &Recipient) -> Result<Vec<AccountId>, RecipientRefusal> {
+    async fn resolve(&mut self, recipient: &Recipient) -> Result<Vec<Receiver>, RecipientRefusal> {
         let directory = &self.intake.directory;
         let resolution = match recipient {
             Recipient::Mailbox(address) => directory.resolve(address).await,
@@ -386,9 +422,15 @@ impl IntakeDesk {
             return Err(CommitRefusal::Loop);
         }
         let patience = Patience(self.intake.options.patience);
-        let stored = message
-            .finish(transaction.delivery(message.received_at), patience)
-            .await;
+        message.complete().await;
+        let incoming = transaction.incoming(message.kept);
+        let reserved = self.intake.reserve(&incoming).await;
+        let reserved = reserved.map_err(CommitRefusal::NoRoom)?;
+        let delivery = transaction.delivery(message.received_at);
+        let stored = message.finish(delivery, patience).await;
+        if let Some(reserved) = reserved {
+            reserved.settle(&stored);
+        }
         let took = self.intake.clock.now().since(begun_at);
         self.intake
             .metrics
@@ -420,10 +462,11 @@ impl IntakeDesk {
         Committed { stored, refused }
     }
 
-    /// Takes those recipients out of the transaction that are no longer there, or cannot be asked
-    /// for.
+    /// Takes those recipients out of the transaction that are no longer there, cannot be asked for,
+    /// or have no room for the message.
     async fn refuse_late(&mut self) -> BTreeMap<usize, RefusedLate> {
         let mut refused = BTreeMap::new();
+        let kept = self.complete().await;
         let accepted = match &mut self.transaction {
             Some(open) => std::mem::take(&mut open.recipients),
             None => Vec::new(),
@@ -431,8 +474,8 @@ impl IntakeDesk {
         let mut left = Vec::with_capacity(accepted.len());
         for (number, accepted) in accepted.into_iter().enumerate() {
             let recipient = accepted.recipient();
-            match self.resolve(&recipient).await {
-                Ok(_) => left.push(accepted),
+            match self.still_there(&accepted, kept).await {
+                Ok(()) => left.push(accepted),
                 Err(why) => {
                     refused.insert(number, RefusedLate { recipient, why });
                 }
@@ -442,6 +485,27 @@ impl IntakeDesk {
             open.recipients = left;
         }
         refused
+    }
+
+    /// Writes what the message still lacks; gives how much was written of it.
+    async fn complete(&mut self) -> u64 {
+        let open = self.transaction.as_mut();
+        let Some(message) = open.and_then(|open| open.message.as_mut()) else {
+            return 0;
+        };
+        message.complete().await;
+        message.kept
+    }
+
+    async fn still_there(
+        &mut self,
+        accepted: &Accepted,
+        kept: u64,
+    ) -> Result<(), RecipientRefusal> {
+        let accounts = self.resolve(&accepted.recipient()).await?;
+        let octets = delivered_size(kept, accepted.named.as_ref());
+        let room = self.intake.room(&accounts, octets).await;
+        room.map_err(RecipientRefusal::NoRoom)
     }
 
     fn commit_refusal(&self, error: &StoreError) -> CommitRefusal {
@@ -563,6 +627,7 @@ impl Transaction {
         if let Some(gauge) = &mut gauge {
             gauge.take(&fields);
         }
+        let kept = fields.len() as u64;
         writer.write(fields).await?;
         let completion = self.sender.user.as_ref().map(|user| {
             Completion::new(
@@ -580,6 +645,7 @@ impl Transaction {
             gauge,
             failure: None,
             size: 0,
+            kept,
             received_at,
         })
     }
@@ -596,23 +662,31 @@ impl Transaction {
     }
 
     /// Every account once, with the first recipient that named it.
-    fn delivery(&self, received_at: UnixTime) -> Delivery {
-        let mut owners: Vec<Owner> = Vec::with_capacity(self.recipients.len());
+    fn owners(&self) -> impl Iterator<Item = (Receiver, Option<&Address>)> {
         let mut seen = std::collections::HashSet::with_capacity(self.recipients.len());
-        for recipient in &self.recipients {
-            for &account in recipient
-                .accounts
-                .iter()
-                .filter(|&&account| seen.insert(account))
-            {
-                let recipient = recipient.named.clone();
-                owners.push(Owner {
-                    account,
-                    recipient,
-                    uidl: None,
-                });
-            }
-        }
+        let named = self.recipients.iter().flat_map(|recipient| {
+            let accounts = recipient.accounts.iter();
+            accounts.map(|&receiver| (receiver, recipient.named.as_ref()))
+        });
+        named.filter(move |(receiver, _)| seen.insert(receiver.account))
+    }
+
+    /// What each owner will have of a message of which so much is written.
+    fn incoming(&self, kept: u64) -> Vec<Incoming> {
+        let owners = self.owners().map(|(receiver, named)| Incoming {
+            receiver,
+            octets: delivered_size(kept, named),
+        });
+        owners.collect()
+    }
+
+    fn delivery(&self, received_at: UnixTime) -> Delivery {
+        let owners = self.owners().map(|(receiver, named)| Owner {
+            account: receiver.account,
+            recipient: named.cloned(),
+            uidl: None,
+        });
+        let owners = owners.collect();
         Delivery {
             reverse_path: self.sender.reverse_path.clone(),
             received_at,
@@ -676,20 +750,30 @@ impl Message {
         if let Some(gauge) = &mut self.gauge {
             gauge.take(&piece);
         }
+        self.kept += piece.len() as u64;
         writer.write(piece).await
     }
 
-    /// Commits, after what a submission without an end of its header still lacks.
+    /// Writes what a submission without an end of its header still lacks; a failure is told by
+    /// [`Message::finish`].
+    async fn complete(&mut self) {
+        let Some(completion) = self.completion.take() else {
+            return;
+        };
+        for piece in completion.finish(self.scan.seen()) {
+            if let Err(error) = self.write(piece).await {
+                self.failure = Some(error);
+                self.writer = None;
+            }
+        }
+    }
+
+    /// Commits a message that is complete.
     async fn finish(&mut self, mut delivery: Delivery, patience: Patience) -> StoreResult<Stored> {
         if let Some(error) = self.failure.take() {
             return Err(error);
         }
         let closed = || StoreError::new(ErrorKind::Unavailable(Reason::Engine), "store a message");
-        if let Some(completion) = self.completion.take() {
-            for piece in completion.finish(self.scan.seen()) {
-                self.write(piece).await?;
-            }
-        }
         let writer = self.writer.take().ok_or_else(closed)?;
         delivery.surrogate_size = self.gauge.take().and_then(Gauge::finish);
         writer.commit(delivery, patience).await

@@ -2,8 +2,8 @@
 //!
 //! Two desks answer the questions of the protocols: [`IntakeDesk`] those of SMTP, [`MaildropDesk`]
 //! those of POP3. [`Directory`] says who receives, [`Logins`] who somebody is, [`Administration`]
-//! what an administrator may change. [`AdminLogins`] says who administers,
-//! [`AdminAccounts`] changes that, and the [`AuditLog`] remembers it.
+//! what an administrator may change, [`Quotas`] how much somebody may have. [`AdminLogins`] says
+//! who administers, [`AdminAccounts`] changes that, and the [`AuditLog`] remembers it.
 //!
 //! Absent on purpose: sockets, engines, file formats. Time comes from a [`Clock`], bodies go to and
 //! come from a `cassmail_store::Store`, and nothing here keeps a message in memory.
@@ -22,10 +22,12 @@ mod hashing;
 mod header;
 mod intake;
 mod login;
+mod mailboxes;
 mod maildrop;
 mod password;
 mod pause;
 mod presence;
+mod quota;
 mod rates;
 mod recall;
 mod recent;
@@ -41,7 +43,7 @@ mod watch;
 pub use admin_login::{AdminClaim, AdminLoginFailure, AdminLogins, Principal, Who};
 pub use administration::{
     AccountLine, Administration, AdministrationError, AliasLine, AppPasswordLine, NewPassword,
-    RetentionChange,
+    QuotaChange, QuotaReport, RetentionChange,
 };
 pub use administrators::{AdminAccounts, AdminAccountsError, NewToken};
 pub use audit_log::{AuditLog, AuditQuestion, Change};
@@ -51,8 +53,13 @@ pub use guesses::GuessOptions;
 pub use header::{HeaderScan, Seen};
 pub use intake::{Intake, IntakeDesk, IntakeOptions};
 pub use login::{LoggedIn, LoginFailure, LoginOptions, Logins};
+pub use mailboxes::{MailboxReport, MessageHeader, MessageLine};
 pub use maildrop::{Counter, MaildropDesk, MaildropLock, MaildropOptions};
 pub use password::{PasswordError, PasswordOptions, Passwords, ScramOptions, is_password_hash};
+pub use quota::{
+    Filled, FullForLong, Fullness, QuotaLimits, QuotaOptions, Quotas, Receiver, Recounted,
+    Recounting, recount,
+};
 pub use rates::RateOptions;
 pub use recall::Belief;
 pub use retention::{

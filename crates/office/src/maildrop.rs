@@ -26,6 +26,7 @@ use crate::clock::Clock;
 use crate::login::{LoggedIn, LoginFailure, Logins};
 use crate::pause::Pauses;
 use crate::presence::{Presence, Present};
+use crate::quota::{Inventory, QuotaLimits, Quotas};
 use crate::retention::RetentionOptions;
 use crate::surrogate::AsSurrogate;
 use crate::terms::Terms;
@@ -58,6 +59,7 @@ pub enum MaildropLock {
 pub struct Counter {
     store: Arc<dyn Store>,
     logins: Arc<Logins>,
+    quotas: Arc<Quotas>,
     clock: Arc<dyn Clock>,
     metrics: Arc<Metrics>,
     presence: Arc<Presence>,
@@ -76,6 +78,7 @@ impl Counter {
     pub fn new(
         store: Arc<dyn Store>,
         logins: Arc<Logins>,
+        quotas: Arc<Quotas>,
         clock: Arc<dyn Clock>,
         metrics: Arc<Metrics>,
         options: MaildropOptions,
@@ -83,6 +86,7 @@ impl Counter {
         Self {
             store,
             logins,
+            quotas,
             clock,
             metrics,
             presence: Arc::default(),
@@ -100,6 +104,7 @@ impl Counter {
             user: None,
             present: None,
             body: None,
+            inventory: None,
         }
     }
 }
@@ -112,6 +117,8 @@ pub struct MaildropDesk {
     /// Held while the maildrop is open.
     present: Option<Present>,
     body: Option<Box<dyn BodyReader>>,
+    /// What was there at login, where there is a limit.
+    inventory: Option<Inventory>,
 }
 
 impl Desk for MaildropDesk {
@@ -221,11 +228,14 @@ impl MaildropDesk {
         }
         let present = self.enter(account)?;
         let expire = self.expire().await?;
+        let limits = self.limits().await;
+        let basis = counter.quotas.before_listing(account);
         let listed = self.counter.store.list(account).await;
         let entries = listed.map_err(|error| {
             self.log_fault(&error);
             MaildropRefusal::TryLater
         })?;
+        self.inventory = counter.quotas.listed(account, limits, basis, &entries);
         // Only now: a listing that failed must not shut out the next try of the same session.
         self.present = present;
         if let Some(pauses) = pauses {
@@ -243,6 +253,24 @@ impl MaildropDesk {
             self.log_fault(&error);
             MaildropRefusal::TryLater
         })
+    }
+
+    /// The limits of who logged in. If they cannot be found out, nothing is noted.
+    async fn limits(&mut self) -> QuotaLimits {
+        let counter = &self.counter;
+        let Some(user) = &self.user else {
+            return QuotaLimits::default();
+        };
+        let quota = counter
+            .terms
+            .quota_of(&counter.store, &*counter.clock, user);
+        match quota.await {
+            Ok(quota) => counter.quotas.limits(quota),
+            Err(error) => {
+                self.log_fault(&error);
+                QuotaLimits::default()
+            }
+        }
     }
 
     fn enter(&self, account: AccountId) -> Result<Option<Present>, MaildropRefusal> {
@@ -306,12 +334,19 @@ impl MaildropDesk {
         let account = self.account().ok_or(RemoveRefusal)?;
         let count = ids.len();
         let patience = Patience(self.counter.options.patience);
-        let removed = self.counter.store.remove(account, ids, patience).await;
+        let removed = self
+            .counter
+            .store
+            .remove(account, ids.clone(), patience)
+            .await;
         let outcome = if removed.is_ok() {
             Outcome::Ok
         } else {
             Outcome::Failed
         };
+        if let Some(inventory) = &mut self.inventory {
+            self.counter.quotas.removed(inventory, &ids, outcome);
+        }
         self.counter.metrics.pop3_removed(outcome, count);
         removed.map_err(|error| {
             self.log_fault(&error);

@@ -1,4 +1,5 @@
-//! How long mail stays at least, as an account is told it (EXPIRE, RFC 2449 6.7).
+//! What the domain of an account says of it: how long mail stays at least, as an account is told it
+//! (EXPIRE, RFC 2449 6.7), and how much it may have.
 
 use std::collections::HashMap;
 use std::num::NonZeroU32;
@@ -6,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use cassmail_mail::Domain;
-use cassmail_store::{Retention, Store, StoreError};
+use cassmail_store::{Quota, Retention, Store, StoreError};
 use cassmail_wire::Moment;
 
 use crate::clock::Clock;
@@ -19,10 +20,17 @@ const BELIEF: Duration = Duration::from_secs(30);
 /// Of more domains all are forgotten.
 const MOST: usize = 10_000;
 
-/// Tells accounts how long their mail stays.
+/// What a domain says of its accounts.
+#[derive(Debug, Clone, Copy, Default)]
+struct OfDomain {
+    retention: Retention,
+    quota: Quota,
+}
+
+/// Tells what holds for accounts.
 pub(crate) struct Terms {
     options: RetentionOptions,
-    domains: Mutex<HashMap<Domain, (Retention, Moment)>>,
+    domains: Mutex<HashMap<Domain, (OfDomain, Moment)>>,
 }
 
 impl Terms {
@@ -43,26 +51,47 @@ impl Terms {
         if self.options.least_days().is_none() {
             return Ok(None);
         }
-        let name = user.address.domain();
-        let domain = match self.recall(name, clock.now()) {
-            Some(known) => known,
-            None => {
-                let entry = store.domain(name.clone()).await?;
-                let found = entry.map(|entry| entry.retention).unwrap_or_default();
-                self.keep(name.clone(), found, clock.now());
-                found
-            }
-        };
-        Ok(self.options.days_of(domain, user.retention))
+        let domain = self.of_domain(store, clock, user.address.domain()).await?;
+        Ok(self.options.days_of(domain.retention, user.retention))
     }
 
-    fn recall(&self, name: &Domain, now: Moment) -> Option<Retention> {
+    /// The account's own rule of how much it may have over that of its domain.
+    pub(crate) async fn quota_of(
+        &self,
+        store: &Arc<dyn Store>,
+        clock: &dyn Clock,
+        user: &LoggedIn,
+    ) -> Result<Quota, StoreError> {
+        let domain = self.of_domain(store, clock, user.address.domain()).await?;
+        Ok(user.quota.over(domain.quota))
+    }
+
+    async fn of_domain(
+        &self,
+        store: &Arc<dyn Store>,
+        clock: &dyn Clock,
+        name: &Domain,
+    ) -> Result<OfDomain, StoreError> {
+        if let Some(known) = self.recall(name, clock.now()) {
+            return Ok(known);
+        }
+        let entry = store.domain(name.clone()).await?;
+        let found = entry.map(|entry| OfDomain {
+            retention: entry.retention,
+            quota: entry.quota,
+        });
+        let found = found.unwrap_or_default();
+        self.keep(name.clone(), found, clock.now());
+        Ok(found)
+    }
+
+    fn recall(&self, name: &Domain, now: Moment) -> Option<OfDomain> {
         let domains = self.domains.lock().unwrap_or_else(PoisonError::into_inner);
         let (known, since) = domains.get(name)?;
         (now.since(*since) < BELIEF).then_some(*known)
     }
 
-    fn keep(&self, name: Domain, found: Retention, now: Moment) {
+    fn keep(&self, name: Domain, found: OfDomain, now: Moment) {
         let mut domains = self.domains.lock().unwrap_or_else(PoisonError::into_inner);
         if domains.len() >= MOST {
             domains.clear();

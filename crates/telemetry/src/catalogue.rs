@@ -110,6 +110,22 @@ catalogue! {
     retention_last_pass_seconds: Gauge = "cassmail_retention_last_pass_seconds",
         "When this process last ended a pass of retention, in seconds since 1970.",
         "Does retention come round?";
+    quota_refusals_total: Counter = "cassmail_quota_refusals_total",
+        "Recipients and messages that were refused because a mailbox is full, or too small.",
+        "Do full mailboxes cost mail?";
+    quota_nearly_full: Gauge = "cassmail_quota_nearly_full",
+        "Mailboxes of which this process knows that nine tenths of their quota are used, without \
+         those that are full.",
+        "Who is to be told?";
+    quota_full: Gauge = "cassmail_quota_full",
+        "Mailboxes of which this process knows that their quota is used up.",
+        "Who gets no mail?";
+    quota_counts_total: Counter = "cassmail_quota_counts_total",
+        "Listings that were made only to count a mailbox that is nearly full.",
+        "What do quotas cost?";
+    quota_unknown_total: Counter = "cassmail_quota_unknown_total",
+        "Times that nobody could say how full a mailbox is; the mail was taken.",
+        "Are quotas kept?";
     store_faults_total: By<StoreFault, Counter> = "cassmail_store_faults_total",
         "Verbs of the store that failed.", "What ails the store?";
     store_indeterminate_total: By<StoreOperation, Counter> = "cassmail_store_indeterminate_total",
@@ -264,6 +280,13 @@ impl Metrics {
     pub fn retention_passed(&self, at: u64) {
         let at = i64::try_from(at).unwrap_or(i64::MAX);
         self.retention_last_pass_seconds.set(at);
+    }
+
+    /// How many mailboxes are nearly full, and how many are.
+    pub fn quota_fullness(&self, nearly: usize, full: usize) {
+        let count = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
+        self.quota_nearly_full.set(count(nearly));
+        self.quota_full.set(count(full));
     }
 
     /// A verb of the store failed.

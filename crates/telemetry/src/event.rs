@@ -47,6 +47,8 @@ events! {
     RETENTION_PASSED = "retention.passed";
     /// Retention could not do its work; it tries again.
     RETENTION_FAILED = "retention.failed";
+    /// Nobody can say how full a mailbox is; its mail is taken all the same.
+    QUOTA_UNKNOWN = "quota.unknown";
     /// One line per refusal of POP3.
     POP3_REFUSED = "pop3.refused";
     /// Somebody could not log in; the reason is for the operator alone.
@@ -57,6 +59,10 @@ events! {
     ADMIN_LOGIN_REFUSED = "admin.login.refused";
     /// One line per change that was asked for through the administration: who, from where, what.
     ADMIN_CHANGED = "admin.changed";
+    /// An administrator has read a message of somebody.
+    MAILBOX_READ = "mailbox.read";
+    /// An administrator has removed messages of somebody.
+    MAILBOX_REMOVED = "mailbox.removed";
     /// A verb of the store failed; the chain of causes is in the line.
     STORE_OPERATION_FAILED = "store.operation.failed";
     /// The store goes on without a data center, or with all of them again, or none answers.

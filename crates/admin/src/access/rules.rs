@@ -117,6 +117,7 @@ const NAME: Of = Of::DomainInPath("name");
 const ADDRESS: Of = Of::AddressInPath("address");
 const DOMAIN: &str = "/v1/domains/{name}";
 const ACCOUNT: &str = "/v1/accounts/{address}";
+const MAILBOX: &str = "/v1/mailboxes/{address}";
 const ALIAS: &str = "/v1/aliases/{address}";
 const ADMINISTRATOR: &str = "/v1/administrators/{name}";
 const TOKEN: &str = "/v1/tokens/{id}";
@@ -162,6 +163,19 @@ pub(crate) const RULES: &[Rule] = &[
         Scope::DomainsWrite,
         NAME,
         "Changes how long mail stays.",
+    )
+    .on(DOMAIN),
+    get(
+        "/v1/domains/{name}/quota",
+        Scope::DomainsRead,
+        NAME,
+        "Shows how much mail accounts may have that have no quota of their own.",
+    ),
+    put(
+        "/v1/domains/{name}/quota",
+        Scope::DomainsWrite,
+        NAME,
+        "Changes how much mail accounts may have that have no quota of their own.",
     )
     .on(DOMAIN),
     get(
@@ -211,6 +225,56 @@ pub(crate) const RULES: &[Rule] = &[
         "Changes how long an account's mail stays.",
     )
     .on(ACCOUNT),
+    get(
+        "/v1/accounts/{address}/quota",
+        Scope::AccountsRead,
+        ADDRESS,
+        "Counts an account's mail, and shows how much it may have.",
+    ),
+    put(
+        "/v1/accounts/{address}/quota",
+        Scope::AccountsWrite,
+        ADDRESS,
+        "Changes how much mail an account may have.",
+    )
+    .on(ACCOUNT),
+    post(
+        "/v1/quota/recount",
+        Scope::ServiceWrite,
+        Of::Service,
+        "Counts all mailboxes that have a quota, and mends their figures.",
+    ),
+    get(MAILBOX, Scope::MailRead, ADDRESS, "Sums up a mailbox."),
+    get(
+        "/v1/mailboxes/{address}/messages",
+        Scope::MailRead,
+        ADDRESS,
+        "Lists the messages of a mailbox.",
+    ),
+    get(
+        "/v1/mailboxes/{address}/messages/{id}/headers",
+        Scope::MailRead,
+        ADDRESS,
+        "Shows the header of a message.",
+    ),
+    get(
+        "/v1/mailboxes/{address}/messages/{id}/raw",
+        Scope::MailRead,
+        ADDRESS,
+        "Gives a message as its owner gets it.",
+    ),
+    delete(
+        "/v1/mailboxes/{address}/messages/{id}",
+        Scope::MailWrite,
+        ADDRESS,
+        "Removes a message for good.",
+    ),
+    post(
+        "/v1/mailboxes/{address}/remove",
+        Scope::MailWrite,
+        ADDRESS,
+        "Removes messages for good; if one of them is not there, none.",
+    ),
     get(
         "/v1/accounts/{address}/app-passwords",
         Scope::AccountsRead,

@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 
 pub(super) use super::request::Page;
 use super::request::{Asked, Body, Named};
-use super::{Answer, Api, field, page_size, retention};
+use super::{Answer, Api, field, page_size, quota, retention};
 use crate::problem::Problem;
 
 pub(super) fn routes() -> Router<Api> {
@@ -35,6 +35,10 @@ pub(super) struct Shown {
     state: AccountState,
     #[serde(skip_serializing_if = "Option::is_none")]
     retention: Option<retention::Shown>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    quota: Option<quota::Rule>,
+    #[serde(flatten)]
+    filled: Option<quota::Fill>,
 }
 
 impl From<AccountLine> for Shown {
@@ -43,6 +47,8 @@ impl From<AccountLine> for Shown {
             address: line.address.to_string(),
             state: line.state,
             retention: retention::Shown::of(line.retention),
+            quota: quota::Rule::of(line.quota),
+            filled: line.filled.and_then(quota::Fill::of),
         }
     }
 }

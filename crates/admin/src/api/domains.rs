@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::request::{Asked, Body, Named, Rest};
-use super::{Answer, Api, field, page_size, retention};
+use super::{Answer, Api, field, page_size, quota, retention};
 use crate::access::Caller;
 
 pub(super) fn routes() -> Router<Api> {
@@ -31,6 +31,8 @@ pub(super) struct Shown {
     catch_all: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     retention: Option<retention::Shown>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    quota: Option<quota::Rule>,
 }
 
 impl From<DomainEntry> for Shown {
@@ -40,6 +42,7 @@ impl From<DomainEntry> for Shown {
             postmaster: entry.postmaster.map(|address| address.to_string()),
             catch_all: entry.catch_all.map(|address| address.to_string()),
             retention: retention::Shown::of(entry.retention),
+            quota: quota::Rule::of(entry.quota),
         }
     }
 }

@@ -8,6 +8,8 @@ mod audit;
 mod description;
 mod domains;
 mod limits;
+mod mailboxes;
+mod quota;
 mod request;
 mod retention;
 mod service;
@@ -104,6 +106,8 @@ fn everything(office: Administered, keeper: Arc<dyn StoreKeeper>, figures: Readi
         .merge(aliases::routes())
         .merge(app_passwords::routes())
         .merge(retention::routes())
+        .merge(quota::routes())
+        .merge(mailboxes::routes())
         .merge(store::routes())
         .merge(administrators::routes())
         .merge(tokens::routes())

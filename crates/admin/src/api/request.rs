@@ -26,6 +26,16 @@ pub(super) struct Page {
     pub(super) limit: Option<usize>,
 }
 
+/// Which page of a mailbox.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct MailPage {
+    /// The id of the last message of the page before.
+    pub(super) after: Option<String>,
+    pub(super) limit: Option<usize>,
+}
+
 /// Which records of the audit log; all that is left out is not asked for.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]

@@ -162,7 +162,8 @@ fn read(api: &Api, change: &Change) -> Answer<RetentionChange> {
     }
 }
 
-fn bound(name: &str, text: &str) -> Answer<Option<Bound>> {
+/// Reads a number, `none` or `default`.
+pub(super) fn bound(name: &str, text: &str) -> Answer<Option<Bound>> {
     match text {
         "default" => Ok(None),
         "none" => Ok(Some(Bound::None)),

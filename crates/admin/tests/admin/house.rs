@@ -19,11 +19,12 @@ use cassmail_admin::{
 use cassmail_mail::{IdMinter, NodeId, UnixTime};
 use cassmail_office::{
     AdminAccounts, AdminLogins, Administration, AuditLog, Belief, Clock, Counter, Days, Directory,
-    DirectoryOptions, GuessOptions, Intake, IntakeOptions, Janitor, Limits, LocalPartCase,
-    LoginOptions, Logins, MaildropLock, MaildropOptions, PasswordOptions, Passwords, RateOptions,
-    RetentionMode, RetentionOptions, SaltSecret, ScramOptions, Source, Watch,
+    DirectoryOptions, FullForLong, GuessOptions, Intake, IntakeOptions, Janitor, Limits,
+    LocalPartCase, LoginOptions, Logins, MaildropLock, MaildropOptions, PasswordOptions, Passwords,
+    QuotaLimits, QuotaOptions, Quotas, RateOptions, RetentionMode, RetentionOptions, SaltSecret,
+    ScramOptions, Source, Watch,
 };
-use cassmail_store::{Faulty, MemoryStore, Script, Store};
+use cassmail_store::{Faulty, MemoryStore, Script, Store, Writer};
 use cassmail_telemetry::{ClusterFigures, Metrics};
 use cassmail_wire::{Moment, Rate};
 use http_body_util::BodyExt as _;
@@ -139,6 +140,17 @@ impl ServiceKeeper for Service {
     }
 }
 
+fn quota_options() -> QuotaOptions {
+    QuotaOptions {
+        standard: QuotaLimits::default(),
+        for_good: FullForLong::Never,
+        belief: Duration::from_secs(30),
+        every: Duration::from_secs(10),
+        writer: Writer(1),
+        remembered: 100,
+    }
+}
+
 /// What is administered, and the router that does it.
 pub(crate) struct House {
     /// For the owner of the service.
@@ -228,13 +240,20 @@ impl House {
             }),
         };
         let passwords = Arc::new(Passwords::new(&passwords).unwrap());
+        let metrics = Arc::new(Metrics::new());
+        let quotas = Arc::new(Quotas::new(
+            Arc::clone(&store),
+            Arc::new(StillClock),
+            Arc::clone(&metrics),
+            quota_options(),
+        ));
         let office = Administration::new(
             Arc::clone(&store),
             directory.clone(),
             Arc::clone(&passwords),
+            Arc::clone(&quotas),
             Arc::new(StillClock),
         );
-        let metrics = Arc::new(Metrics::new());
         let days = |count| Days(NonZeroU32::new(count).unwrap());
         let retention = RetentionOptions {
             mode: RetentionMode::Off,
@@ -245,6 +264,7 @@ impl House {
         };
         let janitor = Janitor::new(
             Arc::clone(&store),
+            Arc::clone(&quotas),
             Arc::new(StillClock),
             Arc::clone(&metrics),
             retention.clone(),
@@ -283,6 +303,7 @@ impl House {
         let counter = Counter::new(
             Arc::clone(&store),
             Arc::clone(&users),
+            quotas,
             Arc::clone(&clock),
             Arc::clone(&metrics),
             MaildropOptions {

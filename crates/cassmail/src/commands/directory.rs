@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::pages;
 use super::password::Source;
-use super::retention;
+use super::{quota, retention};
 use crate::cli::{Account, Alias, AppPassword, Domain, Service};
 use crate::exit::{Failure, Outcome};
 use crate::print;
@@ -31,10 +31,11 @@ pub(crate) async fn domain(client: &Client, command: Domain) -> Outcome {
                         .map(|address| format!("\t{name} {address}"))
                 });
                 print::data(format!(
-                    "{}{}{}",
+                    "{}{}{}{}",
                     text(&domain["name"]),
                     notes.collect::<String>(),
-                    retention::note(&domain)
+                    retention::note(&domain),
+                    quota::note(&domain)
                 ));
             }
         }
@@ -42,6 +43,7 @@ pub(crate) async fn domain(client: &Client, command: Domain) -> Outcome {
             let path = path("/v1/domains", &name, "/retention");
             send(client, Method::PUT, &path, &retention::change(&keep)?).await?;
         }
+        Domain::Quota(command) => quota::of_domain(client, command).await?,
         Domain::Remove { name } => {
             send(
                 client,
@@ -92,6 +94,7 @@ pub(crate) async fn account(client: &Client, command: Account) -> Outcome {
             let path = path("/v1/accounts", &address, "/retention");
             send(client, Method::PUT, &path, &retention::change(&keep)?).await?;
         }
+        Account::Quota(command) => quota::of_account(client, command).await?,
         Account::Remove { address } => {
             let path = path("/v1/accounts", &address, "");
             send(client, Method::DELETE, &path, &Value::Null).await?;
@@ -197,8 +200,8 @@ async fn list_accounts(client: &Client, domain: Option<String>) -> Outcome {
         } else {
             format!("\t{state}")
         };
-        let rule = retention::note(account);
-        print::data(format!("{}{note}{rule}", text(&account["address"])));
+        let (rule, fill) = (retention::note(account), quota::fill(account));
+        print::data(format!("{}{note}{rule}{fill}", text(&account["address"])));
     })
     .await
 }

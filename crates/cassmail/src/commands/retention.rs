@@ -10,7 +10,8 @@ use crate::print;
 
 /// The body of the request that changes a rule.
 pub(crate) fn change(keep: &Keep) -> Outcome<Value> {
-    let size = keep.size.as_deref().map(octets).transpose()?;
+    let size = keep.size.as_deref().map(|size| octets("--keep-size", size));
+    let size = size.transpose()?;
     let change = [
         ("days", keep.days.clone()),
         ("messages", keep.messages.clone()),
@@ -24,7 +25,7 @@ pub(crate) fn change(keep: &Keep) -> Outcome<Value> {
 }
 
 /// A size with its unit in octets; other words are the service's to judge.
-fn octets(text: &str) -> Outcome<String> {
+pub(super) fn octets(option: &str, text: &str) -> Outcome<String> {
     const UNITS: [(&str, u64); 4] = [
         ("KiB", 1 << 10),
         ("MiB", 1 << 20),
@@ -41,7 +42,7 @@ fn octets(text: &str) -> Outcome<String> {
     let octets = octets.and_then(|number| number.checked_mul(*unit));
     let wrong = || {
         Failure::usage(format!(
-            "--keep-size: expected a size such as 2GiB, got {text}"
+            "{option}: expected a size such as 2GiB, got {text}"
         ))
     };
     Ok(octets.ok_or_else(wrong)?.to_string())
@@ -98,9 +99,9 @@ mod tests {
             ("none", "none"),
             ("default", "default"),
         ] {
-            assert_eq!(octets(text).unwrap(), sent);
+            assert_eq!(octets("--size", text).unwrap(), sent);
         }
-        assert!(octets("many GiB").is_err());
-        assert!(octets("99999999999 TiB").is_err());
+        assert!(octets("--size", "many GiB").is_err());
+        assert!(octets("--size", "99999999999 TiB").is_err());
     }
 }

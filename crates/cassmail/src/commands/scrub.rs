@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use cassmail_config::{Settings, StoreKind};
+use cassmail_net::Clock;
+use cassmail_office::{Clock as _, Recounted, Recounting};
 use cassmail_store_cassandra::scrub::{
     Begin, Bodies, Count, Effect, End, Finding, Heal, Meaning, Options, Progress, Report, Scrub,
     ScrubError,
@@ -14,8 +16,10 @@ use serde_json::{Map, Value, json};
 use tokio::runtime::Runtime;
 
 use crate::cli::{self, Which};
+use crate::clock::OfficeClock;
+use crate::cluster::NoSchema;
 use crate::exit::{Failure, Outcome};
-use crate::{cluster, print, settings};
+use crate::{cluster, print, settings, wiring};
 
 /// Runs the `scrub` command.
 pub(crate) fn run(runtime: &Runtime, which: &Which, how: &cli::Scrub) -> Outcome {
@@ -51,12 +55,51 @@ async fn scrub(settings: &Settings, how: &cli::Scrub) -> Outcome {
     bar.finish_and_clear();
     scrub.close().await;
     let report = told.map_err(failure)?;
+    let recounted = recount(settings, how, &is_stopped).await?;
     if how.json {
-        print::data(in_json(&report, how));
+        print::data(in_json(&report, recounted, how));
     } else {
         tell(&report, how);
+        tell_recounted(recounted);
     }
     verdict(&report)
+}
+
+/// Counts the mailboxes that have a quota, and mends what is noted of them.
+async fn recount(
+    settings: &Settings,
+    how: &cli::Scrub,
+    is_stopped: &AtomicBool,
+) -> Outcome<Recounted> {
+    let opened = wiring::open_store(settings, NoSchema::IsRefused).await?;
+    let recounting = if how.dry_run {
+        Recounting::Looks
+    } else {
+        Recounting::Mends
+    };
+    let how = (wiring::quota_standard(settings), recounting);
+    let now = OfficeClock(Clock::system()).wall();
+    let go_on = |_| {
+        if is_stopped.load(Ordering::SeqCst) {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
+    };
+    let recounted = cassmail_office::recount(&*opened.store, how, now, go_on).await;
+    opened.store.close().await.map_err(Failure::unavailable)?;
+    recounted.map_err(Failure::unavailable)
+}
+
+/// Nothing where nobody has a quota.
+fn tell_recounted(recounted: Recounted) {
+    if recounted.counted == 0 {
+        return;
+    }
+    print::data(format!(
+        "quotas: {} mailboxes counted, {} figures wrong, {} full",
+        recounted.counted, recounted.mended, recounted.full
+    ));
 }
 
 fn options_of(how: &cli::Scrub) -> Options {
@@ -156,7 +199,7 @@ fn conclusion(report: &Report, how: &cli::Scrub) -> &'static str {
     }
 }
 
-fn in_json(report: &Report, how: &cli::Scrub) -> Value {
+fn in_json(report: &Report, recounted: Recounted, how: &cli::Scrub) -> Value {
     let counts = Count::ALL
         .iter()
         .map(|&count| (count.key().to_owned(), json!(report.get(count))));
@@ -170,6 +213,11 @@ fn in_json(report: &Report, how: &cli::Scrub) -> Value {
         "well": report.is_empty(),
         "trouble": report.has_trouble(),
         "counts": counts.collect::<Map<_, _>>(),
+        "quotas": {
+            "counted": recounted.counted,
+            "mended": recounted.mended,
+            "full": recounted.full,
+        },
         "findings": report.findings().map(finding_in_json).collect::<Vec<_>>(),
     })
 }

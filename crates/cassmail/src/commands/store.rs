@@ -1,4 +1,4 @@
-//! `store`: init, check, backup, salvage.
+//! `store`: init, check, recount, backup, salvage.
 
 use std::path::Path;
 
@@ -13,6 +13,7 @@ use tokio::runtime::Runtime;
 use crate::cli::{Store, Which};
 use crate::cluster;
 use crate::commands::cluster::{self as cluster_commands, Consent, Form};
+use crate::commands::directory::send;
 use crate::exit::{Failure, Outcome};
 use crate::{place, print, settings};
 
@@ -37,6 +38,9 @@ pub(crate) fn run(runtime: &Runtime, which: &Which, command: Store) -> Outcome {
         Store::Check { connect: false, .. } => place::with_client(runtime, which, async |client| {
             report(client, "/v1/store/check", &Value::Null).await
         }),
+        Store::Recount { json } => {
+            place::with_client(runtime, which, async |client| recount(client, json).await)
+        }
         Store::Backup { folder } => {
             // The service may have another working directory.
             let folder = std::path::absolute(&folder).map_err(Failure::failed)?;
@@ -54,6 +58,23 @@ pub(crate) fn run(runtime: &Runtime, which: &Which, command: Store) -> Outcome {
             Ok(())
         }
     }
+}
+
+/// Has all mailboxes with a quota counted.
+async fn recount(client: &Client, json: bool) -> Outcome {
+    let found = send(client, Method::POST, "/v1/quota/recount", &Value::Null).await?;
+    if json {
+        print::data(&found);
+        return Ok(());
+    }
+    let number = |key: &str| found[key].as_u64().unwrap_or_default();
+    print::data(format!(
+        "counted {} accounts that have a quota: {} figures mended, {} mailboxes full",
+        number("counted"),
+        number("mended"),
+        number("full")
+    ));
+    Ok(())
 }
 
 /// Makes the keyspace and the tables.

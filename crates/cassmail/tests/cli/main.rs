@@ -5,6 +5,7 @@ mod config;
 mod copy;
 mod directory;
 mod import;
+mod mailbox;
 mod run;
 mod secured;
 mod serve;

@@ -11,7 +11,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cassmail_mail::{AccountId, Address, Domain, Secret};
-use cassmail_store::{AccountState, Credentials, Profile, Retention, Service, Store, StoreError};
+use cassmail_store::{
+    AccountState, Credentials, Profile, Quota, Retention, Service, Store, StoreError,
+};
 use cassmail_telemetry::{Limit, chain, event};
 use cassmail_wire::Source;
 use cassmail_wire::sasl::scram::{ScramKeys, ScramProof, ScramStart};
@@ -47,6 +49,8 @@ pub struct LoggedIn {
     pub address: Address,
     /// How long its mail stays, where it differs from its domain's.
     pub retention: Retention,
+    /// How much mail it may have, where it differs from its domain's.
+    pub quota: Quota,
     /// The name of the application password that proved it, if it was one.
     pub app_password: Option<String>,
 }
@@ -372,6 +376,7 @@ fn judge(
         id,
         address: profile.address,
         retention: profile.retention,
+        quota: profile.quota,
         app_password,
     };
     Ok((logged_in, Acceptance { server_signature }))

@@ -9,14 +9,17 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cassmail_mail::{AccountId, Address, Domain, MessageId, UnixTime};
-use cassmail_store::{AccountState, AddressEntry, Patience, Profile, Retention, Store, StoreError};
+use cassmail_mail::{AccountId, Address, Domain, Entry, MessageId, UnixTime};
+use cassmail_store::{
+    AccountState, AddressEntry, DomainEntry, Patience, Profile, Quota, Retention, Store, StoreError,
+};
 use cassmail_telemetry::{Metrics, Outcome, chain, event};
 use cassmail_wire::Moment;
 
 use super::lease::{Note, Turn};
 use super::rule::{Limits, Retaining, RetentionMode, RetentionOptions};
 use crate::clock::Clock;
+use crate::quota::{Inventory, QuotaLimits, Quotas};
 
 /// Under which name the note is kept.
 const NAME: &str = "retention";
@@ -40,6 +43,7 @@ const DRIFT: Duration = Duration::from_hours(1);
 /// Removes what is due.
 pub struct Janitor {
     store: Arc<dyn Store>,
+    quotas: Arc<Quotas>,
     clock: Arc<dyn Clock>,
     metrics: Arc<Metrics>,
     options: RetentionOptions,
@@ -80,12 +84,31 @@ struct Found {
     id: AccountId,
     address: Address,
     rule: Retaining,
+    quota: QuotaLimits,
+}
+
+/// What a domain says of its accounts.
+#[derive(Clone, Copy, Default)]
+struct OfDomain {
+    retention: Retention,
+    quota: Quota,
+}
+
+impl OfDomain {
+    fn of(entry: DomainEntry) -> (Domain, Self) {
+        let of_domain = Self {
+            retention: entry.retention,
+            quota: entry.quota,
+        };
+        (entry.name, of_domain)
+    }
 }
 
 impl Janitor {
     /// A worker over a store; `node` tells it from those of other processes.
     pub fn new(
         store: Arc<dyn Store>,
+        quotas: Arc<Quotas>,
         clock: Arc<dyn Clock>,
         metrics: Arc<Metrics>,
         options: RetentionOptions,
@@ -94,6 +117,7 @@ impl Janitor {
         let began = (clock.now(), clock.wall());
         Self {
             store,
+            quotas,
             clock,
             metrics,
             options,
@@ -163,15 +187,15 @@ impl Janitor {
     /// kept, for an operator who is about to keep one.
     pub async fn due(&self, domain: &Domain, page: Vec<Address>) -> Result<Vec<Due>, StoreError> {
         let entry = self.store.domain(domain.clone()).await?;
-        let domains = entry.map(|entry| (entry.name, entry.retention));
-        let domains = domains.into_iter().collect();
+        let domains = entry.map(OfDomain::of).into_iter().collect();
         let mut all = Vec::new();
         for address in page {
             let Some(AddressEntry::Account { id, .. }) = self.store.resolve(address).await? else {
                 continue;
             };
             if let Some(found) = self.find(id, &domains).await? {
-                all.push(self.due_of(found).await?);
+                let entries = self.store.list(found.id).await?;
+                all.push(self.due_of(found, &entries));
             }
         }
         Ok(all)
@@ -187,9 +211,9 @@ impl Janitor {
         ahead.max(behind) > DRIFT
     }
 
-    async fn domains(&self) -> Result<HashMap<Domain, Retention>, StoreError> {
+    async fn domains(&self) -> Result<HashMap<Domain, OfDomain>, StoreError> {
         let domains = self.store.domains().await?.into_iter();
-        Ok(domains.map(|entry| (entry.name, entry.retention)).collect())
+        Ok(domains.map(OfDomain::of).collect())
     }
 
     /// Looks at one account. What fails is told and left for a later pass.
@@ -197,7 +221,7 @@ impl Janitor {
         &self,
         id: AccountId,
         address: &Address,
-        domains: &HashMap<Domain, Retention>,
+        domains: &HashMap<Domain, OfDomain>,
         total: &mut Passed,
     ) {
         total.accounts += 1;
@@ -212,7 +236,7 @@ impl Janitor {
     async fn tidy(
         &self,
         id: AccountId,
-        domains: &HashMap<Domain, Retention>,
+        domains: &HashMap<Domain, OfDomain>,
         total: &mut Passed,
     ) -> Result<(), StoreError> {
         let Some(found) = self.find(id, domains).await? else {
@@ -221,7 +245,10 @@ impl Janitor {
         if found.rule.keeps_all() {
             return Ok(());
         }
-        let due = self.due_of(found).await?;
+        let (limits, basis) = (found.quota, self.quotas.before_listing(id));
+        let entries = self.store.list(id).await?;
+        let mut inventory = self.quotas.listed(id, limits, basis, &entries);
+        let due = self.due_of(found, &entries);
         total.due += due.ids.len() as u64;
         if due.ids.is_empty() {
             return Ok(());
@@ -232,7 +259,7 @@ impl Janitor {
             due = due.ids.len(), removes
         );
         if removes {
-            self.remove(id, &due.ids, total).await?;
+            self.remove(id, &due.ids, inventory.as_mut(), total).await?;
         }
         Ok(())
     }
@@ -241,6 +268,7 @@ impl Janitor {
         &self,
         id: AccountId,
         ids: &[MessageId],
+        mut inventory: Option<&mut Inventory>,
         total: &mut Passed,
     ) -> Result<(), StoreError> {
         for some in ids.chunks(AT_ONCE) {
@@ -250,6 +278,9 @@ impl Janitor {
                 Err(_) => Outcome::Failed,
             };
             self.metrics.retention_removed(outcome, some.len());
+            if let Some(inventory) = &mut inventory {
+                self.quotas.removed(inventory, some, outcome);
+            }
             total.removed += removed?.count() as u64;
             self.pace().await;
         }
@@ -260,7 +291,7 @@ impl Janitor {
     async fn find(
         &self,
         id: AccountId,
-        domains: &HashMap<Domain, Retention>,
+        domains: &HashMap<Domain, OfDomain>,
     ) -> Result<Option<Found>, StoreError> {
         let Some((profile, _)) = self.store.account(id).await? else {
             return Ok(None);
@@ -269,23 +300,26 @@ impl Janitor {
             address,
             state,
             retention,
+            quota,
             ..
         } = profile;
-        let domain = domains.get(address.domain()).copied();
-        let rule = self.options.of(domain.unwrap_or_default(), retention);
+        let domain = domains.get(address.domain()).copied().unwrap_or_default();
         let is_in_service = state == AccountState::Enabled;
-        Ok(is_in_service.then_some(Found { id, address, rule }))
+        Ok(is_in_service.then_some(Found {
+            id,
+            address,
+            rule: self.options.of(domain.retention, retention),
+            quota: self.quotas.limits(quota.over(domain.quota)),
+        }))
     }
 
-    async fn due_of(&self, found: Found) -> Result<Due, StoreError> {
-        let entries = self.store.list(found.id).await?;
-        let ids = found.rule.due(&entries, self.clock.wall());
-        Ok(Due {
+    fn due_of(&self, found: Found, entries: &[Entry]) -> Due {
+        Due {
             address: found.address,
             limits: found.rule.limits(),
             messages: entries.len(),
-            ids,
-        })
+            ids: found.rule.due(entries, self.clock.wall()),
+        }
     }
 
     async fn take(

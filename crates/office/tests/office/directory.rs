@@ -11,8 +11,9 @@ async fn resolves_to(house: &House, named: &str) -> Vec<String> {
     match house.directory.resolve(&address(named)).await.unwrap() {
         Resolution::Accounts(accounts) => {
             let mut names = Vec::new();
-            for id in accounts {
-                let (profile, _) = house.store.account(id).await.unwrap().unwrap();
+            for receiver in accounts {
+                let found = house.store.account(receiver.account).await;
+                let (profile, _) = found.unwrap().unwrap();
                 names.push(profile.address.local().as_str().to_owned());
             }
             names

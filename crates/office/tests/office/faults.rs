@@ -300,6 +300,7 @@ async fn sweep_reading(lock: MaildropLock) {
     assert_eq!(read(&house, &letters).await, (Reading::Removed, 0));
     let operations = script.operations();
     assert!(operations >= 10, "there is something to fail");
+    let mut spared = 0;
     for k in 1..=operations {
         for fault in FAULTS {
             let (house, script) = scripted(lock).await;
@@ -309,7 +310,8 @@ async fn sweep_reading(lock: MaildropLock) {
             let (reading, refused) = read(&house, &letters).await;
             script.restart();
             let scene = format!("{lock:?}, {fault:?} at {k}: {reading:?}");
-            assert_eq!(refused, 1, "one fault has one refusal: {scene}");
+            spared += usize::from(refused == 0);
+            assert!(refused <= 1, "one fault has one refusal: {scene}");
             let left = house.maildrop("bob@here.example").await;
             let is_gone = left == letters[1..];
             let is_there = left == letters;
@@ -325,6 +327,8 @@ async fn sweep_reading(lock: MaildropLock) {
             assert!(rest == left[1..], "{scene}");
         }
     }
+    // The rule of the domain, which is policy.
+    assert_eq!(spared, FAULTS.len(), "one operation is not needed");
 }
 
 #[tokio::test]

@@ -4,18 +4,20 @@
 use std::future::Future;
 use std::num::NonZeroU32;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use cassmail_mail::{Address, IdMinter, NodeId, Secret, UnixTime};
 use cassmail_office::{
-    Administration, Belief, Clock, Counter, Days, Directory, DirectoryOptions, GuessOptions,
-    Intake, IntakeDesk, IntakeOptions, Janitor, Limits, LocalPartCase, LoginOptions, Logins,
-    MaildropDesk, MaildropLock, MaildropOptions, NewPassword, PasswordOptions, Passwords,
-    RateOptions, RetentionMode, RetentionOptions, SaltSecret, ScramOptions, Tokens,
+    Administration, Belief, Clock, Counter, Days, Directory, DirectoryOptions, FullForLong,
+    GuessOptions, Intake, IntakeDesk, IntakeOptions, Janitor, Limits, LocalPartCase, LoginOptions,
+    Logins, MaildropDesk, MaildropLock, MaildropOptions, NewPassword, PasswordOptions, Passwords,
+    QuotaLimits, QuotaOptions, Quotas, RateOptions, RetentionMode, RetentionOptions, SaltSecret,
+    ScramOptions, Tokens,
 };
 use cassmail_smtp::server::{Options, Session as SmtpSession};
-use cassmail_store::{MemoryStore, Store};
+use cassmail_store::{MemoryStore, Store, Writer};
 use cassmail_telemetry::Metrics;
 use cassmail_wire::{
     Caller, ChannelBindings, Desk, Ending, Machine, Moment, SessionId, Source, Step, TlsFacts,
@@ -65,6 +67,7 @@ pub(crate) struct House {
     pub(crate) directory: Directory,
     pub(crate) administration: Administration,
     pub(crate) logins: Arc<Logins>,
+    pub(crate) quotas: Arc<Quotas>,
     pub(crate) intake: Arc<Intake>,
     pub(crate) counter: Arc<Counter>,
     pub(crate) clock: Arc<StillClock>,
@@ -86,6 +89,19 @@ pub(crate) fn usual(lock: MaildropLock) -> MaildropOptions {
             accounts_per_second: 10,
         },
         patience: Duration::from_mins(1),
+    }
+}
+
+/// No limit but those that are set; each house is another writer, and mints other ids.
+fn quota_options() -> QuotaOptions {
+    static HOUSES: AtomicU64 = AtomicU64::new(1);
+    QuotaOptions {
+        standard: QuotaLimits::default(),
+        for_good: FullForLong::After(Duration::from_hours(24)),
+        belief: Duration::from_secs(30),
+        every: Duration::from_secs(10),
+        writer: Writer(HOUSES.fetch_add(1, Ordering::Relaxed)),
+        remembered: 100,
     }
 }
 
@@ -201,12 +217,20 @@ impl House {
             options,
         );
         let logins = Arc::new(logins.unwrap());
+        let options = quota_options();
+        let node = options.writer.0;
+        let quotas = Arc::new(Quotas::new(
+            store.clone(),
+            ticking.clone(),
+            metrics.clone(),
+            options,
+        ));
         let minute = Duration::from_mins(1);
         let intake = Intake::new(
             store.clone(),
             directory.clone(),
             logins.clone(),
-            Arc::new(IdMinter::new(NodeId::from_random(7))),
+            Arc::new(IdMinter::new(NodeId::from_random(node))),
             ticking.clone(),
             metrics.clone(),
             IntakeOptions {
@@ -219,6 +243,7 @@ impl House {
         );
         let janitor = Janitor::new(
             store.clone(),
+            quotas.clone(),
             ticking.clone(),
             metrics.clone(),
             giving_out.retention.clone(),
@@ -227,6 +252,7 @@ impl House {
         let counter = Counter::new(
             store.clone(),
             logins.clone(),
+            quotas.clone(),
             ticking.clone(),
             metrics.clone(),
             giving_out,
@@ -238,12 +264,14 @@ impl House {
                 store.clone(),
                 directory.clone(),
                 passwords,
+                quotas.clone(),
                 ticking,
             ),
             store,
             directory,
             logins,
-            intake: Arc::new(intake),
+            intake: Arc::new(intake.keeping(quotas.clone())),
+            quotas,
             counter: Arc::new(counter),
             clock,
         }

@@ -12,6 +12,7 @@ mod lmtp;
 mod login;
 mod maildrop;
 mod mixups;
+mod quota;
 mod scram;
 mod submission;
 mod terms;

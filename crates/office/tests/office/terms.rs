@@ -219,6 +219,7 @@ async fn a_pass_goes_on_behind_the_page_where_it_was_ended() {
     let other = House::beside(&house);
     let heir = Janitor::new(
         house.store.clone(),
+        house.quotas.clone(),
         house.clock.clone(),
         std::sync::Arc::default(),
         RetentionOptions {
