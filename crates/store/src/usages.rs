@@ -35,7 +35,7 @@ pub struct Counted {
     pub usage: Usage,
     /// When, in microseconds since 1970.
     pub at: u64,
-    /// Since when it is as good as full; none while it is not.
+    /// Since when mail is refused for want of room; none while there is some.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub full_since: Option<u64>,
     /// What each writer had brought by then, which is in the count.

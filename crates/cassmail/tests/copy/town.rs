@@ -8,7 +8,9 @@ use cassmail_mail::{
     AccountId, Address, Delivery, IdMinter, MessageId, NodeId, Owner, ReversePath, UnixTime,
 };
 use cassmail_store::copy::{Copied, CopyError, CopyOptions, Progress, copy};
-use cassmail_store::{AccountState, Credentials, DomainEntry, NewAccount, Patience, Store};
+use cassmail_store::{
+    AccountState, Bound, Credentials, DomainEntry, NewAccount, Patience, Quota, Store,
+};
 
 pub(crate) const PATIENCE: Patience = Patience(Duration::from_mins(1));
 
@@ -90,6 +92,10 @@ async fn settle_domains(store: &dyn Store) {
     let here = DomainEntry {
         postmaster: Some(address("alice@here.example")),
         catch_all: Some(address("bob@here.example")),
+        quota: Quota {
+            messages: Some(Bound::from(1000)),
+            octets: Some(Bound::None),
+        },
         ..DomainEntry::new("here.example".parse().expect("a domain"))
     };
     let there = DomainEntry::new("there.example".parse().expect("a domain"));
@@ -134,6 +140,7 @@ async fn disable(store: &dyn Store, id: AccountId) {
     let account = store.account(id).await.expect("a read");
     let (mut profile, _) = account.expect("an account");
     profile.state = AccountState::Disabled;
+    profile.quota.octets = Some(Bound::from(1 << 30));
     store.put_profile(id, profile).await.expect("a change");
 }
 

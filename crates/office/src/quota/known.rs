@@ -156,14 +156,14 @@ impl Known {
         let is_as_good_as_full = self.limits.are_as_good_as_reached(usage);
         let before = self.notes.as_ref().and_then(|notes| notes.counted.as_ref());
         let before = before.and_then(|before| before.full_since);
-        let full_since = before.or(self.refused_since).unwrap_or(at);
+        let full_since = before.or(self.refused_since);
         if !is_as_good_as_full {
             self.refused_since = None;
         }
         let mut counted = Counted {
             usage,
             at,
-            full_since: is_as_good_as_full.then_some(full_since),
+            full_since: full_since.filter(|_| is_as_good_as_full),
             seen: BTreeMap::new(),
         };
         self.is_doubtful = false;
@@ -199,7 +199,9 @@ impl Known {
                 // Nothing new: the notes were right.
                 if before != Some(counted.usage) || counted.full_since.is_some() {
                     let known_since = read.counted.as_ref().and_then(|known| known.full_since);
-                    counted.full_since = counted.full_since.map(|at| known_since.unwrap_or(at));
+                    let is_full = self.limits.are_as_good_as_reached(counted.usage);
+                    let known_since = known_since.filter(|_| is_full);
+                    counted.full_since = known_since.or(counted.full_since);
                     read.counted = Some(counted);
                     self.is_own_count = true;
                     self.owes_count = true;
@@ -522,15 +524,20 @@ mod tests {
     }
 
     #[test]
-    fn it_is_remembered_since_when_it_is_full() {
+    fn it_is_remembered_since_when_mail_is_refused() {
         let mut known = read(10, &[]);
-        known.count(OWN, known.basis(OWN), usage(95), 7, at(101));
-        assert_eq!(known.full_since(), Some(7));
-        known.count(OWN, known.basis(OWN), usage(99), 8, at(102));
-        assert_eq!(known.full_since(), Some(7));
-        known.count(OWN, known.basis(OWN), usage(94), 9, at(103));
+        known.count(OWN, known.basis(OWN), usage(100), 7, at(101));
+        assert_eq!(known.full_since(), None, "nobody was refused");
+        assert_eq!(known.refused(usage(100), 8), 8);
+        assert_eq!(known.refused(usage(100), 9), 8);
+        known.count(OWN, known.basis(OWN), usage(99), 10, at(102));
+        assert_eq!(known.full_since(), Some(8));
+        known.count(OWN, known.basis(OWN), usage(94), 11, at(103));
         assert_eq!(known.full_since(), None);
-        known.count(OWN, known.basis(OWN), usage(96), 10, at(104));
-        assert_eq!(known.full_since(), Some(10));
+        known.count(OWN, known.basis(OWN), usage(96), 12, at(104));
+        assert_eq!(known.full_since(), None);
+        // A message that is too large for what is left says nothing of the mailbox.
+        assert_eq!(known.refused(usage(50), 13), 13);
+        assert_eq!(known.refused(usage(50), 14), 14);
     }
 }

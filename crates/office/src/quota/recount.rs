@@ -96,7 +96,7 @@ fn count(limits: QuotaLimits, notes: &UsageNotes, usage: Usage, at: UnixTime) ->
     Counted {
         usage,
         at,
-        full_since: is_full.then(|| before.unwrap_or(at)),
+        full_since: before.filter(|_| is_full),
         seen: notes.brought.clone(),
     }
 }

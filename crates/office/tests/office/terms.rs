@@ -4,8 +4,8 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use cassmail_office::{
-    Days, Janitor, Limits, MaildropLock, MaildropOptions, Passed, RetentionChange, RetentionMode,
-    RetentionOptions,
+    Days, Janitor, Limits, MaildropLock, MaildropOptions, Passed, QuotaChange, RetentionChange,
+    RetentionMode, RetentionOptions,
 };
 use cassmail_store::{AccountState, Bound};
 
@@ -260,6 +260,28 @@ async fn an_account_that_is_out_of_service_keeps_its_mail() {
         (count(&house, BOB).await, count(&house, CAROL).await),
         (29, 32)
     );
+}
+
+/// The quota of who gets no room by his own hand.
+#[tokio::test]
+async fn what_retention_removes_makes_room() {
+    let house = retaining(RetentionMode::Remove).await;
+    let change = QuotaChange {
+        messages: Some(Some(Bound::from(32))),
+        octets: None,
+    };
+    let bob = address(BOB);
+    house.administration.set_quota(&bob, change).await.unwrap();
+    deliver_daily(&house, 32).await;
+    let answers = house.deliver(&[BOB], "text\r\n").await;
+    assert!(
+        answers.contains("\r\n452 4.2.2 this mailbox is full"),
+        "{answers}"
+    );
+    let passed = pass(&house.janitor).await;
+    assert!(passed.removed > 0, "{passed:?}");
+    let answers = house.deliver(&[BOB], "text\r\n").await;
+    assert!(answers.contains("\r\n250 2.0.0 stored as "), "{answers}");
 }
 
 #[tokio::test]
