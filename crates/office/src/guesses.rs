@@ -115,6 +115,8 @@ pub(crate) struct Slowed {
 pub(crate) enum SlowedWhom {
     Source(IpAddr),
     Account(AccountId),
+    /// A source that has logged in to the account before, and has an allowance of its own for it.
+    Friend(IpAddr, AccountId),
 }
 
 /// Counts guesses and says which are too many.
@@ -274,7 +276,15 @@ impl Guesses {
                 used: guessed.used.count(per_account, now),
                 most: per_account.most,
             });
-            let all = sources.chain(accounts);
+            let friends = book
+                .friends
+                .iter()
+                .map(|((source, account), friend)| Slowed {
+                    whom: SlowedWhom::Friend(source.network, *account),
+                    used: friend.used.count(per_source, now),
+                    most: per_source.most,
+                });
+            let all = sources.chain(accounts).chain(friends);
             all.filter(|slowed| slowed.used > 0).collect()
         })
     }
@@ -297,7 +307,7 @@ impl Guesses {
                     let friends = friends.filter(|((source, _), _)| of_source(source));
                     friends.for_each(|(_, friend)| reset(&mut friend.used));
                 }
-                SlowedWhom::Account(account) => {
+                SlowedWhom::Account(account) | SlowedWhom::Friend(_, account) => {
                     if let Some(guessed) = book.accounts.find(&account) {
                         reset(&mut guessed.used);
                     }
@@ -730,5 +740,24 @@ mod tests {
         assert!(guesses.forgive(account, START));
         assert!(!guesses.forgive(SlowedWhom::Account(AccountId::from_key([9; 16])), START));
         assert!(guesses.slowed(START.after(HOUR * 2)).is_empty());
+    }
+
+    #[test]
+    fn a_friend_that_guesses_is_listed_with_whose_friend_it_is_and_forgiven() {
+        let guesses = guesses();
+        let attempt = guesses.before(source(1), bob(), START).unwrap();
+        guesses.after(attempt, Attempted::Right, START);
+        let secret = Secret::new("wrong".to_owned());
+        let attempt = guesses.before(source(1), bob(), START).unwrap();
+        guesses.after(attempt, Attempted::Wrong(Some(&secret)), START);
+        let (here, account) = ([192, 0, 2, 1].into(), AccountId::from_key([1; 16]));
+        let listed = Slowed {
+            whom: SlowedWhom::Friend(here, account),
+            used: 1,
+            most: 3,
+        };
+        assert_eq!(guesses.slowed(START), [listed]);
+        assert!(guesses.forgive(SlowedWhom::Source(here), START));
+        assert_eq!(guesses.slowed(START), []);
     }
 }

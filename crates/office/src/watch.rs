@@ -55,6 +55,10 @@ pub enum SlowedOne {
     Account(Address),
     /// Strangers who try for this administrator.
     Administrator(AdminName),
+    /// A network from where the owner of this account has logged in, or somebody beside him.
+    FriendOf(IpAddr, Address),
+    /// The same of an administrator.
+    FriendOfAdministrator(IpAddr, AdminName),
 }
 
 /// What wrong passwords were tried for.
@@ -91,17 +95,24 @@ impl Watch {
             let who = match slowed.whom {
                 SlowedWhom::Source(network) => Some(SlowedOne::Source(network)),
                 SlowedWhom::Account(id) => self.address(id).await?.map(SlowedOne::Account),
+                SlowedWhom::Friend(network, id) => {
+                    let address = self.address(id).await?;
+                    address.map(|address| SlowedOne::FriendOf(network, address))
+                }
             };
             lines.extend(who.map(|who| line(who, TriedAt::Mail, slowed)));
         }
         let administrators = self.store.administrators().await?;
+        let name_of = |id| {
+            let mut names = administrators.iter().map(|one| &one.name);
+            names.find(|name| id_of_administrator(name) == id).cloned()
+        };
         for slowed in sorted(self.admin_logins.guesses().slowed(now)) {
             let who = match slowed.whom {
                 SlowedWhom::Source(network) => Some(SlowedOne::Source(network)),
-                SlowedWhom::Account(id) => {
-                    let mut names = administrators.iter().map(|one| &one.name);
-                    let name = names.find(|name| id_of_administrator(name) == id);
-                    name.cloned().map(SlowedOne::Administrator)
+                SlowedWhom::Account(id) => name_of(id).map(SlowedOne::Administrator),
+                SlowedWhom::Friend(network, id) => {
+                    name_of(id).map(|name| SlowedOne::FriendOfAdministrator(network, name))
                 }
             };
             lines.extend(who.map(|who| line(who, TriedAt::Administration, slowed)));
@@ -177,7 +188,14 @@ fn line(who: SlowedOne, at: TriedAt, slowed: Slowed) -> SlowedLine {
 fn is_seen(who: &SlowedOne, realm: &Realm) -> bool {
     match (who, realm) {
         (_, Realm::Everything) => true,
-        (SlowedOne::Account(address), realm) => realm.has(address.domain()),
-        (SlowedOne::Source(_) | SlowedOne::Administrator(_), Realm::Domains(_)) => false,
+        (SlowedOne::Account(address) | SlowedOne::FriendOf(_, address), realm) => {
+            realm.has(address.domain())
+        }
+        (
+            SlowedOne::Source(_)
+            | SlowedOne::Administrator(_)
+            | SlowedOne::FriendOfAdministrator(..),
+            Realm::Domains(_),
+        ) => false,
     }
 }

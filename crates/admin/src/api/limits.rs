@@ -33,9 +33,12 @@ pub(super) fn routes() -> Router<Api> {
 #[derive(Serialize, ToSchema)]
 #[schema(as = Slowed)]
 pub(super) struct Shown {
-    /// source, account or administrator.
+    /// source, account, administrator, or friend: a source that has logged in to what `of` names
+    /// before, and has an allowance of its own for that.
     kind: &'static str,
     name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    of: Option<String>,
     /// mail or administration.
     at: &'static str,
     /// Wrong passwords that count now; each stops counting after a while.
@@ -47,14 +50,21 @@ pub(super) struct Shown {
 
 impl From<SlowedLine> for Shown {
     fn from(line: SlowedLine) -> Self {
-        let (kind, name) = match line.who {
-            SlowedOne::Source(network) => ("source", network.to_string()),
-            SlowedOne::Account(address) => ("account", address.to_string()),
-            SlowedOne::Administrator(name) => ("administrator", name.to_string()),
+        let (kind, name, of) = match line.who {
+            SlowedOne::Source(network) => ("source", network.to_string(), None),
+            SlowedOne::Account(address) => ("account", address.to_string(), None),
+            SlowedOne::Administrator(name) => ("administrator", name.to_string(), None),
+            SlowedOne::FriendOf(network, address) => {
+                ("friend", network.to_string(), Some(address.to_string()))
+            }
+            SlowedOne::FriendOfAdministrator(network, name) => {
+                ("friend", network.to_string(), Some(name.to_string()))
+            }
         };
         Self {
             kind,
             name,
+            of,
             at: match line.at {
                 TriedAt::Mail => "mail",
                 TriedAt::Administration => "administration",
@@ -109,10 +119,7 @@ pub(super) async fn list(
     let slowed = slowed.map_err(AdministrationError::from)?;
     let mut shown: Vec<_> = slowed.into_iter().map(Shown::from).collect();
     shown.sort_by(|one, other| one.name.cmp(&other.name));
-    let is_behind = |one: &Shown| rest.after.as_ref().is_none_or(|after| one.name > *after);
-    shown.retain(is_behind);
-    shown.truncate(page_size(rest.limit));
-    Ok(Json(shown))
+    Ok(Json(page_of(shown, &rest, |one| &one.name)))
 }
 
 #[utoipa::path(delete, path = "/v1/limits/sources/{source}", responses((status = 204)))]
@@ -164,11 +171,42 @@ pub(super) async fn sessions(
 ) -> Answer<Json<Vec<SessionShown>>> {
     let lines = watch(&api)?.sessions(&by.rights.realm).await;
     let lines = lines.map_err(AdministrationError::from)?;
-    let shown = lines.into_iter().map(SessionShown::from);
-    let is_behind = |one: &SessionShown| {
-        let after = rest.after.as_ref();
-        after.is_none_or(|after| one.address > *after)
-    };
-    let page = shown.filter(is_behind).take(page_size(rest.limit));
-    Ok(Json(page.collect()))
+    let shown = lines.into_iter().map(SessionShown::from).collect();
+    Ok(Json(page_of(shown, &rest, |one| &one.address)))
+}
+
+/// A page of a sorted list, in which several lines can have one name: they are on one page.
+fn page_of<T>(mut lines: Vec<T>, rest: &Rest, name: impl Fn(&T) -> &String) -> Vec<T> {
+    lines.retain(|line| rest.after.as_ref().is_none_or(|after| name(line) > after));
+    let limit = page_size(rest.limit);
+    if let Some((page, behind)) = lines.split_at_checked(limit)
+        && let Some(last) = page.last()
+    {
+        let more = behind.iter().take_while(|line| name(line) == name(last));
+        let end = limit.saturating_add(more.count());
+        lines.truncate(end);
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_of_one_name_are_on_one_page() {
+        let lines = || ["a", "b", "b", "b", "c"].map(str::to_owned).to_vec();
+        let page = |after: Option<&str>, limit| {
+            let rest = Rest {
+                after: after.map(str::to_owned),
+                limit: Some(limit),
+            };
+            page_of(lines(), &rest, |line| line).concat()
+        };
+        assert_eq!(page(None, 2), "abbb");
+        assert_eq!(page(Some("b"), 2), "c");
+        assert_eq!(page(None, 1), "a");
+        assert_eq!(page(None, 5), "abbbc");
+        assert_eq!(page(Some("c"), 5), "");
+    }
 }

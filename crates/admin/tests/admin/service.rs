@@ -104,6 +104,23 @@ async fn guesses_at_administrators_are_listed_beside_them() {
     assert_eq!(listed[1]["kind"], "administrator");
     assert_eq!(listed[1]["name"], "alice");
     assert_eq!(listed[1]["at"], "administration");
+    let right = [(
+        "authorization",
+        "Basic YWxpY2U6Y29ycmVjdCBob3JzZSBiYXR0ZXJ5",
+    )];
+    let answer = house.remote("GET", "/v1/self", &right, "").await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let other = [("authorization", "Basic YWxpY2U6YW5vdGhlciBndWVzcw==")];
+    house
+        .remote("GET", "/v1/self", &other, "")
+        .await
+        .problem(401);
+    let listed = house.get("/v1/limits").await.json();
+    let mut lines = listed.as_array().unwrap().iter();
+    let friend = lines.find(|one| one["kind"] == "friend");
+    let friend = friend.expect("who has logged in before has an allowance of his own");
+    assert_eq!(friend["name"], "192.0.2.7");
+    assert_eq!(friend["of"], "alice");
     assert_eq!(
         house.delete("/v1/limits/administrators/alice").await.status,
         204

@@ -50,13 +50,15 @@ pub(crate) async fn ban(client: &Client, command: Ban) -> Outcome {
         Ban::List { json } => {
             let list = pages::all(client, "/v1/limits", "name").await?;
             show(list, json, |line| {
+                let of = line["of"].as_str().map(|of| format!(" for {of}"));
+                let of = of.unwrap_or_default();
                 let blocked = if line["blocked"] == true {
                     "\tblocked"
                 } else {
                     ""
                 };
                 format!(
-                    "{}\t{}\t{}\t{} of {}{blocked}",
+                    "{}\t{}{of}\t{}\t{} of {}{blocked}",
                     text(&line["kind"]),
                     text(&line["name"]),
                     text(&line["at"]),
