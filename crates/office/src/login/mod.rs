@@ -127,9 +127,7 @@ impl Logins {
     /// Where an exchange of SCRAM for a user of this name begins. Nothing tells whether there is
     /// such a user: a name that is nobody's has a salt as well, which is the same each time.
     pub async fn start_scram(&self, user: &str) -> Result<ScramStart, LoginFailure> {
-        let address = self.address_of(user);
-        let found = self.find(address.as_ref()).await;
-        let found = found.map_err(LoginFailure::Store)?;
+        let (address, found) = self.find_named(user).await.map_err(LoginFailure::Store)?;
         let name = match &address {
             Some(address) => self.directory.canonical(address).to_string(),
             None => user.to_owned(),
@@ -157,9 +155,7 @@ impl Logins {
             Some(Ok(owner)) => owner,
             Some(Err(_)) | None => &claim.user,
         };
-        let address = self.address_of(user);
-        let found = self.find(address.as_ref()).await;
-        let found = found.map_err(LoginFailure::Store)?;
+        let (address, found) = self.find_named(user).await.map_err(LoginFailure::Store)?;
         let whom = match (&found, &address) {
             (Some(found), _) => Whom::Account(found.id),
             (None, Some(address)) => self.guesses.nobody(&address.to_string()),
@@ -305,6 +301,21 @@ impl Logins {
         }
     }
 
+    /// The account of a user's name: of the name as it is, and if that is nobody, of the name as
+    /// SASLprep makes it (RFC 6856 2.2), so that a name from another keyboard finds its account and
+    /// no account is hidden behind another.
+    async fn find_named(&self, user: &str) -> Result<(Option<Address>, Option<Found>), StoreError> {
+        let address = self.address_of(user);
+        let found = self.find(address.as_ref()).await?;
+        let prepared = prepared(user);
+        if found.is_some() || prepared == user {
+            return Ok((address, found));
+        }
+        let address = self.address_of(&prepared);
+        let found = self.find(address.as_ref()).await?;
+        Ok((address, found))
+    }
+
     /// The account at an address; the credentials are read anew each time, so a changed password
     /// counts at once. Where there is none, as much is read.
     async fn find(&self, address: Option<&Address>) -> Result<Option<Found>, StoreError> {
@@ -335,7 +346,6 @@ impl Logins {
     }
 
     fn address_of(&self, user: &str) -> Option<Address> {
-        let user = prepared(user);
         user.parse().ok().or_else(|| {
             let domain = self.options.default_domain.clone()?;
             Some(Address::new(user.parse().ok()?, domain))
