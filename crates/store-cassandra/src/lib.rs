@@ -18,6 +18,7 @@
 //! | how is a body kept? | `frames.rs`, `bodies.rs` |
 //! | who finishes the work of a dead node? | `nodes.rs`, `spool.rs` |
 //! | is a cluster fit for mail? | `survey/` |
+//! | what became of messages? | `traces.rs` |
 //! | how does an older schema become ours? | `migrate.rs` |
 //! | what is promised? | the traits of `cassmail-store` |
 //!
@@ -67,6 +68,7 @@ mod statements;
 mod survey;
 mod tls;
 mod together;
+mod traces;
 mod turns;
 mod usages;
 mod waiting;

@@ -28,7 +28,7 @@ pub(crate) struct File {
 }
 
 /// All files, in the order in which they are applied; their number is the version.
-pub(crate) const FILES: [File; 8] = [
+pub(crate) const FILES: [File; 9] = [
     File {
         name: "0001_accounts.cql",
         text: include_str!("schema/0001_accounts.cql"),
@@ -60,6 +60,10 @@ pub(crate) const FILES: [File; 8] = [
     File {
         name: "0008_usage.cql",
         text: include_str!("schema/0008_usage.cql"),
+    },
+    File {
+        name: "0009_traces.cql",
+        text: include_str!("schema/0009_traces.cql"),
     },
 ];
 
@@ -325,7 +329,7 @@ mod tests {
             }
         }
         assert_eq!(ids.len(), tables);
-        assert_eq!(tables, 19);
+        assert_eq!(tables, 21);
     }
 
     #[test]

@@ -227,6 +227,18 @@ statements! {
     ReadAudit: Read = "SELECT id, entry FROM audit WHERE day = ? AND id < ? LIMIT ?";
     /// A whole day, only in order to repair it.
     HealAudit: Heal = "SELECT id, entry FROM audit WHERE day = ?";
+    /// For what may be lost; gone by itself.
+    PutTracePage: WriteLocal =
+        "INSERT INTO trace_page (id, n, d) VALUES (?, ?, ?) USING TIMESTAMP ? AND TTL ?";
+    /// One page of events.
+    ReadTracePage: Read = "SELECT d FROM trace_page WHERE id = ? AND n = ?";
+    /// After the pages that it leads to; for what may be lost, gone by itself.
+    PutTraceIndex: WriteLocal = "INSERT INTO trace_index \
+        (hour, part, id, oldest, newest, pairs) VALUES (?, ?, ?, ?, ?, ?) \
+        USING TIMESTAMP ? AND TTL ?";
+    /// An hour of a part of the keys: at most a row for each second and node.
+    ReadTraceIndex: Read = "SELECT id, oldest, newest, pairs FROM trace_index \
+        WHERE hour = ? AND part = ?";
 
     /// All that is noted of how full a maildrop is: a few rows.
     ReadUsage: Read = "SELECT writer, brought, counted, WRITETIME(counted) FROM usage \

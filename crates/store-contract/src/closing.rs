@@ -1,8 +1,11 @@
 //! A store that is new, well, closed, and opened again.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use bytes::Bytes;
 use cassmail_mail::{AccountId, MessageId, Owner};
-use cassmail_store::{DomainEntry, ErrorKind, Health, StoreResult};
+use cassmail_store::{DomainEntry, ErrorKind, Health, StoreResult, TraceQuery};
 
 use crate::addresses::domain;
 use crate::bench::{CLOSING, cancelled_after, credentials, drain, kind, new_account, submit};
@@ -71,6 +74,23 @@ pub async fn a_closed_store_refuses_the_verbs_of_maildrops<S: Subject>(bench: Be
     refused(store.list(alice).await);
     refused(store.open(alice, id).await);
     refused(store.remove(alice, vec![id], PATIENCE).await);
+}
+
+/// Store::close, Promise, for the verbs of Traces.
+pub async fn a_closed_store_refuses_the_verbs_of_traces<S: Subject>(bench: Bench<S>) {
+    let store = bench.store();
+    store.close().await.unwrap();
+    let at = bench.mint().minted_at();
+    let query = TraceQuery {
+        key: None,
+        from: at,
+        until: at,
+        before: None,
+        limit: 1,
+    };
+    refused(store.record(Arc::from([]), Duration::from_secs(1)).await);
+    refused(store.find_traces(query).await);
+    refused(store.expire_traces(at).await);
 }
 
 /// Store::close, Promise: a message that was begun before cannot be committed after.

@@ -44,6 +44,7 @@ pub mod removal;
 pub mod retry;
 pub mod room;
 mod subject;
+pub mod traces;
 pub mod usages;
 pub mod workers;
 

@@ -63,6 +63,18 @@ macro_rules! contract_tests {
                 of_what_is_noted_at_once_nothing_is_mixed,
                 an_account_that_is_made_again_has_no_notes,
             ]);
+            $crate::tests_of!($subject, traces: [
+                a_new_store_has_no_traces,
+                a_trace_is_found_by_each_of_its_keys_as_it_was,
+                a_trace_that_is_recorded_again_is_found_once,
+                pages_of_traces_join_and_are_in_their_order,
+                a_range_of_time_bounds_what_is_found,
+                many_traces_recorded_at_once_are_all_found,
+                a_trace_with_a_thousand_recipients_is_found_by_each,
+                traces_survive_an_orderly_end,
+                after_a_crash_mail_is_whole_and_tracing_goes_on,
+                expiry_spares_what_is_younger,
+            ]);
             $crate::tests_of!($subject, adoption: [
                 pages_of_records_join_and_have_every_address_once,
                 records_of_removed_addresses_and_domains_are_listed,
@@ -198,6 +210,7 @@ macro_rules! contract_tests {
                 a_store_that_is_well_is_not_poisoned,
                 a_closed_store_refuses_the_verbs_of_accounts,
                 a_closed_store_refuses_the_verbs_of_maildrops,
+                a_closed_store_refuses_the_verbs_of_traces,
                 a_writer_of_a_closed_store_is_refused,
                 closing_twice_is_harmless,
                 a_cancelled_close_closes_all_the_same,

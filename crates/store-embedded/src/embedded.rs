@@ -17,6 +17,7 @@ use crate::index::{FjallIndex, Index};
 use crate::library::Library;
 use crate::opening::{self, Opened};
 use crate::segment::{CHUNK, StoreId};
+use crate::traces::Shelf;
 use crate::writer::{Beside, Cleaning, InThread, Start, Writer};
 use crate::{OpenError, Options, Pace};
 
@@ -27,6 +28,7 @@ use crate::{OpenError, Options, Pace};
 /// for blocking work.
 pub struct Embedded {
     pub(crate) front: Arc<Front>,
+    pub(crate) shelf: Arc<Shelf>,
     writer: Mutex<WriterIs>,
 }
 
@@ -67,6 +69,7 @@ impl Embedded {
         let thread = start_thread("store-writer", move || writer.run())?;
         Ok(Self {
             front,
+            shelf: shelf(options),
             writer: Mutex::new(WriterIs::InThread(thread)),
         })
     }
@@ -76,6 +79,7 @@ impl Embedded {
     pub fn abandon(&self) {
         self.front.become_(State::Closing);
         self.front.inbox.end(End::Abrupt);
+        self.shelf.close();
         match std::mem::replace(&mut *self.lock_writer(), WriterIs::Gone) {
             // A writer that panicked has let go of everything, too.
             WriterIs::InThread(thread) => drop(thread.join()),
@@ -104,6 +108,7 @@ impl Embedded {
         let (front, writer) = assemble(parts, options, None)?;
         Ok(Self {
             front,
+            shelf: shelf(options),
             writer: Mutex::new(WriterIs::Here(Box::new(writer))),
         })
     }
@@ -146,6 +151,11 @@ impl Drop for Embedded {
     fn drop(&mut self) {
         self.front.inbox.end(End::Orderly);
     }
+}
+
+fn shelf(options: &Options) -> Arc<Shelf> {
+    let folder = Folder::new(&options.folder).trace();
+    Arc::new(Shelf::new(folder, options.trace_size))
 }
 
 fn open_parts(options: &Options) -> Result<Parts, OpenError> {
@@ -275,6 +285,11 @@ impl Store for Embedded {
         #[cfg(test)]
         self.turn();
         Box::pin(async {
+            if !self.shelf.close_unseen() {
+                let shelf = Arc::clone(&self.shelf);
+                // A thread that is lost has not synced, which nothing depends on.
+                let _ = tokio::task::spawn_blocking(move || shelf.close()).await;
+            }
             let is_over = |state: &State| matches!(state, State::Closed | State::Poisoned(_));
             match self.front.until(is_over).await {
                 State::Poisoned(why) => {

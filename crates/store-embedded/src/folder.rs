@@ -5,6 +5,7 @@
 //! FORMAT    what this folder is: format, id of the store, which version made it
 //! bodies/   the segments
 //! index/    fjall
+//! trace/    what became of messages; nothing that mail needs
 //! ```
 
 use std::fs::{self, File, OpenOptions};
@@ -47,6 +48,10 @@ impl Folder {
 
     pub(crate) fn index(&self) -> PathBuf {
         self.0.join("index")
+    }
+
+    pub(crate) fn trace(&self) -> PathBuf {
+        self.0.join("trace")
     }
 
     fn format(&self) -> PathBuf {

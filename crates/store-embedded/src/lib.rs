@@ -10,6 +10,7 @@
 //! | what is done before a 250? | the order in front of `writer/mod.rs` |
 //! | what does a crash leave, and who mends it? | `opening.rs` |
 //! | who gives room back? | `writer/cleaning.rs` |
+//! | what became of messages? | `traces/`, in files of their own |
 //! | what is promised? | `accounts.rs`, `maildrops.rs`, `delivery.rs`, `reading.rs` |
 //!
 //! Files and index are reached through two small traits ([`disk`], [`index`]), so that the tests in
@@ -44,6 +45,7 @@ mod reading;
 mod rows;
 mod salvage;
 mod segment;
+mod traces;
 mod usages;
 mod workers;
 mod writer;

@@ -24,6 +24,8 @@ pub struct Options {
     pub pace: Pace,
     /// How many files of bodies are kept open for reading.
     pub open_files: usize,
+    /// How much traces may take, in bytes; of more the oldest go.
+    pub trace_size: u64,
 }
 
 /// How bodies are kept.
@@ -61,6 +63,7 @@ impl Options {
                 idle: Duration::from_secs(1),
             },
             open_files: 32,
+            trace_size: 1024 * MIB,
         }
     }
 

@@ -8,15 +8,15 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use cassmail_mail::{
-    AccountId, Address, Delivery, Domain, Entry, LocalPart, MessageId, Removed, Stored,
+    AccountId, Address, Delivery, Domain, Entry, LocalPart, MessageId, Removed, Stored, UnixTime,
 };
 use tokio::sync::{Semaphore, watch};
 
 use crate::{
     Accounts, AddressEntry, AdminName, Administrator, Administrators, Adoption, Audit, AuditRecord,
     AuditSpan, BodyReader, Counted, Credentials, DomainEntry, ErrorKind, Health, Maildrops,
-    MessageWriter, NewAccount, Patience, Profile, Reason, Store, StoreError, Token, TokenId, Usage,
-    UsageNotes, Usages, Work, Workers, Writer,
+    MessageWriter, NewAccount, Patience, Profile, Reason, Store, StoreError, Token, TokenId,
+    TraceEvent, TraceQuery, Traces, Usage, UsageNotes, Usages, Work, Workers, Writer,
 };
 
 /// A store around another one that follows a [`Script`].
@@ -123,6 +123,9 @@ pub enum Verb {
     Usage,
     PutBrought,
     PutCounted,
+    Record,
+    FindTraces,
+    ExpireTraces,
     Begin,
     Write,
     Commit,
@@ -286,6 +289,9 @@ impl Verb {
             Self::Usage => "read the usage",
             Self::PutBrought => "note what was brought",
             Self::PutCounted => "note a count",
+            Self::Record => "record a trace",
+            Self::FindTraces => "find traces",
+            Self::ExpireTraces => "expire traces",
             Self::Begin => "begin a message",
             Self::Write => "write a piece",
             Self::Commit => "commit the message",
@@ -447,6 +453,20 @@ impl Usages for Faulty {
     fn put_counted(&self, account: AccountId, counted: Counted) -> Work<'_, ()> {
         let put = self.inner.put_counted(account, counted);
         self.run(Verb::PutCounted, put)
+    }
+}
+
+impl Traces for Faulty {
+    fn record(&self, events: Arc<[TraceEvent]>, keep: Duration) -> Work<'_, ()> {
+        self.run(Verb::Record, self.inner.record(events, keep))
+    }
+
+    fn find_traces(&self, query: TraceQuery) -> Work<'_, Vec<TraceEvent>> {
+        self.run(Verb::FindTraces, self.inner.find_traces(query))
+    }
+
+    fn expire_traces(&self, before: UnixTime) -> Work<'_, ()> {
+        self.run(Verb::ExpireTraces, self.inner.expire_traces(before))
     }
 }
 

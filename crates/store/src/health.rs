@@ -3,7 +3,9 @@
 use std::future::Future;
 use std::pin::Pin;
 
-use crate::{Accounts, Administrators, Audit, Maildrops, StoreError, Usages, Work, Workers};
+use crate::{
+    Accounts, Administrators, Audit, Maildrops, StoreError, Traces, Usages, Work, Workers,
+};
 
 /// How a store is, in words fit for strangers; read from memory, without I/O.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,7 +24,7 @@ pub enum Health {
 
 /// All that the office needs of a back-end.
 pub trait Store:
-    Accounts + Administrators + Audit + Maildrops + Usages + Workers + Send + Sync
+    Accounts + Administrators + Audit + Maildrops + Traces + Usages + Workers + Send + Sync
 {
     /// A cheap reading for the front door.
     fn health(&self) -> Health;

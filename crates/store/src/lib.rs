@@ -1,10 +1,11 @@
 //! The promises of a store, in few verbs that mean something to a postmaster.
 //!
-//! A back-end implements [`Accounts`], [`Maildrops`], [`Administrators`], [`Audit`] and [`Store`];
-//! the office uses it as `Arc<dyn Store>`. Each verb's comment has five parts: *Promise*, *Retry*
-//! (what a second call with the same ids does), *Crash* (what may be found afterwards), *Errors*
-//! (beside `Unavailable` and `Corrupt`, which every verb may answer), *Cancel* (what dropping the
-//! future leaves). The suite in `cassmail-store-contract` has at least one test for each sentence.
+//! A back-end implements [`Accounts`], [`Maildrops`], [`Administrators`], [`Audit`], [`Traces`],
+//! [`Usages`] and [`Store`]; the office uses it as `Arc<dyn Store>`. Each verb's comment has five
+//! parts: *Promise*, *Retry* (what a second call with the same ids does), *Crash* (what may be
+//! found afterwards), *Errors* (beside `Unavailable` and `Corrupt`, which every verb may answer),
+//! *Cancel* (what dropping the future leaves). The suite in `cassmail-store-contract` has at
+//! least one test for each sentence.
 //!
 //! Absent on purpose: transactions (Cassandra cannot keep that promise across partitions), keys and
 //! values, anything of an engine, a clock. Ids and times come from the caller, so every write can
@@ -28,6 +29,7 @@ mod memory;
 mod quota;
 mod record;
 mod retention;
+mod traces;
 mod usages;
 mod workers;
 
@@ -50,5 +52,9 @@ pub use record::{
     Service,
 };
 pub use retention::{Bound, Retention};
+pub use traces::{
+    Arrival, EventId, Happened, Page, Reached, Refusal, Remover, Rule, Search, TraceEvent,
+    TraceKey, TraceQuery, Traced, Traces, Way, pack, unpack,
+};
 pub use usages::{Counted, Usage, UsageNotes, Usages, Writer};
 pub use workers::Workers;

@@ -14,14 +14,16 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use cassmail_mail::{
     AccountId, Address, Delivery, Domain, Entry, LocalPart, MessageId, Removed, Stored, Uidl,
+    UnixTime,
 };
 
 use crate::{
     AccountState, Accounts, AddressEntry, AdminName, Administrator, Administrators, Adoption,
     AsDelivered, Audit, AuditRecord, AuditSpan, BodyReader, Counted, Credentials, DomainEntry,
-    ErrorKind, Health, Maildrops, MessageWriter, NewAccount, Patience, Profile, Quota, Reason,
-    Retention, Store, StoreError, StoreResult, Token, TokenId, Usage, UsageNotes, Usages, Work,
-    Workers, delivered_size, delivered_surrogate_size,
+    ErrorKind, EventId, Health, Maildrops, MessageWriter, NewAccount, Patience, Profile, Quota,
+    Reason, Retention, Search, Store, StoreError, StoreResult, Token, TokenId, TraceEvent,
+    TraceQuery, Traces, Usage, UsageNotes, Usages, Work, Workers, delivered_size,
+    delivered_surrogate_size,
 };
 
 /// A reader never gives out more at once.
@@ -74,6 +76,7 @@ struct Kept {
     administrators: BTreeMap<AdminName, Administrator>,
     tokens: BTreeMap<TokenId, Token>,
     audit: BTreeMap<MessageId, AuditRecord>,
+    traces: BTreeMap<EventId, TraceEvent>,
     /// How many octets of bodies fit, if there is a limit.
     room: Option<u64>,
 }
@@ -611,6 +614,32 @@ impl Kept {
         if self.accounts.contains_key(&account) {
             step(self.usage.entry(account).or_default());
         }
+    }
+}
+
+/// Nothing goes by itself, whatever was to be kept.
+impl Traces for MemoryStore {
+    fn record(&self, events: Arc<[TraceEvent]>, _keep: Duration) -> Work<'_, ()> {
+        self.verb("record a trace", move |kept| {
+            let events = events.iter().map(|event| (event.id, event.clone()));
+            kept.traces.extend(events);
+            Ok(())
+        })
+    }
+
+    fn find_traces(&self, query: TraceQuery) -> Work<'_, Vec<TraceEvent>> {
+        self.verb("find traces", move |kept| {
+            let mut search = Search::new(query);
+            search.offer(kept.traces.values().cloned());
+            Ok(search.finish())
+        })
+    }
+
+    fn expire_traces(&self, before: UnixTime) -> Work<'_, ()> {
+        self.verb("expire traces", move |kept| {
+            kept.traces.retain(|id, _| id.at() >= before);
+            Ok(())
+        })
     }
 }
 

@@ -63,7 +63,7 @@ pub(crate) struct Keyspace {
 static IDLE: Mutex<Vec<String>> = Mutex::new(Vec::new());
 static MADE: AtomicU32 = AtomicU32::new(0);
 
-pub(crate) const TABLES: [&str; 18] = [
+pub(crate) const TABLES: [&str; 20] = [
     "address",
     "address_by_domain",
     "account",
@@ -82,6 +82,8 @@ pub(crate) const TABLES: [&str; 18] = [
     "audit",
     "worker",
     "usage",
+    "trace_page",
+    "trace_index",
 ];
 
 /// Where a tombstone may be later than the next test's clock.
