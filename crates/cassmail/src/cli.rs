@@ -100,6 +100,9 @@ pub(crate) enum Command {
         #[arg(long)]
         all: bool,
     },
+    /// Messages: what became of them
+    #[command(subcommand)]
+    Message(Message),
     /// The store as a whole
     #[command(subcommand)]
     Store(Store),
@@ -459,6 +462,39 @@ pub(crate) enum Alias {
         /// The address, or @DOMAIN
         address: String,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Message {
+    /// Show what became of messages, and why something was refused
+    ///
+    /// WHAT is the id that a message was stored as, an address of whoever sent it, was named as a
+    /// recipient or fetched it, or a Message-ID in its angle brackets. Without it, all that
+    /// happened. The last line is the newest.
+    Trace(Trace),
+}
+
+/// Which messages.
+#[derive(Debug, Args)]
+pub(crate) struct Trace {
+    /// An id, an address, or a Message-ID in angle brackets
+    #[arg(value_name = "WHAT")]
+    pub(crate) what: Option<String>,
+    /// Not before: a day (2026-11-27), a moment (2026-11-27T08:00:00Z), or so long ago (2h, 3d)
+    #[arg(long, value_name = "TIME")]
+    pub(crate) from: Option<String>,
+    /// Before, in the same forms
+    #[arg(long, value_name = "TIME")]
+    pub(crate) until: Option<String>,
+    /// From this address or network, such as 192.0.2.7 or 192.0.2.0/24
+    #[arg(long, value_name = "NETWORK")]
+    pub(crate) source: Option<String>,
+    /// At most so many events, the newest
+    #[arg(long, value_name = "N", default_value = "100")]
+    pub(crate) limit: NonZeroU32,
+    /// Print what the service answers, as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Subcommand)]

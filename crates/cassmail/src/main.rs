@@ -108,6 +108,11 @@ fn run(cli: Cli) -> Outcome {
             Ok(())
         }
         Command::Man { words } => commands::help::manual(&words),
+        Command::Message(cli::Message::Trace(which_messages)) => {
+            place::with_client(&runtime()?, &which, async |client| {
+                commands::message::trace(client, &which_messages).await
+            })
+        }
         Command::Store(command) => commands::store::run(&runtime()?, &which, command),
         Command::Copy(what) => commands::copy::run(&runtime()?, &what),
         Command::Scrub(how) => commands::scrub::run(&runtime()?, &which, &how),

@@ -16,6 +16,7 @@ use cassmail_net::{
     Certificates, Clock, Inherited, ListenError, ListenerSpec, Network, Server, ServerOptions,
     TlsService, TlsUse,
 };
+use cassmail_office::Recorder;
 use cassmail_store::{Health, Store};
 use cassmail_telemetry::{Metrics, Protocol, chain, event, logs, panics};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -279,6 +280,7 @@ async fn serve_store(
     let janitor = Arc::clone(&office.janitor);
     let janitor = tokio::spawn(async move { janitor.run().await });
     let notes_of_usage = tokio::spawn(Arc::clone(&office.quotas).run());
+    let recording = office.recorder.clone().map(Recording::start);
 
     if let Mode::Development { ports, folder } = mode {
         dev::introduce(*ports, folder, settings);
@@ -315,6 +317,9 @@ async fn serve_store(
     if flushed.is_err() {
         let text = "what was brought lately is not noted; quotas are counted again";
         tracing::warn!(event = event::SERVICE_STOPPING, "{text}");
+    }
+    if let Some(recording) = recording {
+        recording.stop().await;
     }
     administrators.stop().await;
     match fault {
@@ -449,6 +454,27 @@ fn tls_use(
     } else {
         TlsUse::OnRequest(service)
     }))
+}
+
+/// The recorder at work.
+struct Recording {
+    recorder: Arc<Recorder>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Recording {
+    fn start(recorder: Arc<Recorder>) -> Self {
+        let works = Arc::clone(&recorder);
+        let task = tokio::spawn(async move { works.run().await });
+        Self { recorder, task }
+    }
+
+    /// When no session is left that could record something.
+    async fn stop(self) {
+        self.task.abort();
+        let _ = self.task.await;
+        self.recorder.finish().await;
+    }
 }
 
 /// What the administration is joined from.

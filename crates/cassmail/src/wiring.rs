@@ -13,9 +13,9 @@ use cassmail_net::{CertificateFiles, Clock, Network, ServerOptions, UnixSocket};
 use cassmail_office::{
     AdminAccounts, AdminLogins, Administration, AuditLog, Belief, Counter, Days, Directory,
     DirectoryOptions, FullForLong, GuessOptions, Intake, IntakeOptions, Janitor, Limits,
-    LoginOptions, Logins, MaildropLock, MaildropOptions, PasswordOptions, Passwords, QuotaLimits,
-    QuotaOptions, Quotas, RateOptions, RetentionMode, RetentionOptions, ScramOptions, TokenOptions,
-    Tokens, Watch,
+    LoginOptions, Logins, Lookup, MaildropLock, MaildropOptions, PasswordOptions, Passwords,
+    QuotaLimits, QuotaOptions, Quotas, RateOptions, Recorder, RecorderOptions, RetentionMode,
+    RetentionOptions, ScramOptions, TokenOptions, Tokens, Watch,
 };
 use cassmail_smtp::server::{Options as SmtpOptions, StartTlsOffer};
 use cassmail_store::{MemoryStore, Store, Writer};
@@ -122,6 +122,7 @@ fn embedded_options(settings: &Settings) -> EmbeddedOptions {
             cassmail_config::Codec::Lz4 => cassmail_store_embedded::Codec::Lz4,
             cassmail_config::Codec::None => cassmail_store_embedded::Codec::Plain,
         },
+        trace_size: settings.trace.size.0,
         ..EmbeddedOptions::new(&settings.identity.data_dir)
     }
 }
@@ -138,6 +139,9 @@ pub(crate) struct Office {
     pub(crate) audit: AuditLog,
     pub(crate) watch: Watch,
     pub(crate) clock: Arc<dyn cassmail_office::Clock>,
+    pub(crate) lookup: Lookup,
+    /// None if nothing is recorded.
+    pub(crate) recorder: Option<Arc<Recorder>>,
 }
 
 impl Office {
@@ -151,6 +155,7 @@ impl Office {
             janitor: Arc::clone(&self.janitor),
             admins: self.admins.clone(),
             audit: self.audit.clone(),
+            lookup: self.lookup.clone(),
             clock: Arc::clone(&self.clock),
         }
     }
@@ -188,6 +193,22 @@ pub(crate) fn office(
         Arc::clone(metrics),
         quota_options(settings)?,
     ));
+    let keep = keep(settings);
+    let recorder = keep.map(|keep| {
+        let options = RecorderOptions {
+            keep,
+            node: crate::settings::hostname(settings).to_string(),
+        };
+        let (clock, metrics) = (Arc::clone(&clock), Arc::clone(metrics));
+        let recorder = Recorder::new(
+            Arc::clone(store),
+            clock,
+            metrics,
+            Arc::clone(&opened.ids),
+            options,
+        );
+        Arc::new(recorder)
+    });
     let intake = Intake::new(
         Arc::clone(store),
         directory.clone(),
@@ -196,7 +217,8 @@ pub(crate) fn office(
         Arc::clone(&clock),
         Arc::clone(metrics),
         intake_options(settings),
-    );
+    )
+    .recorded_by(recorder.clone());
     let counter = Counter::new(
         Arc::clone(store),
         Arc::clone(&logins),
@@ -204,15 +226,23 @@ pub(crate) fn office(
         Arc::clone(&clock),
         Arc::clone(metrics),
         maildrop_options(settings),
-    );
-    let janitor = Arc::new(Janitor::new(
+    )
+    .recorded_by(recorder.clone());
+    let janitor = Janitor::new(
         Arc::clone(store),
         Arc::clone(&quotas),
         Arc::clone(&clock),
         Arc::clone(metrics),
         retention_options(settings),
         random()?,
-    ));
+    );
+    let janitor = Arc::new(janitor.recorded_by(recorder.clone()));
+    let lookup = Lookup::new(
+        Arc::clone(store),
+        directory.clone(),
+        Arc::clone(&clock),
+        keep,
+    );
     let admins = AdminAccounts::new(
         Arc::clone(store),
         Arc::clone(&passwords),
@@ -244,6 +274,8 @@ pub(crate) fn office(
     };
     Ok(Office {
         janitor,
+        lookup,
+        recorder,
         admins,
         admin_logins,
         watch,
@@ -260,6 +292,12 @@ pub(crate) fn office(
         ),
         quotas,
     })
+}
+
+/// How long traces are kept; none if none are recorded.
+fn keep(settings: &Settings) -> Option<Duration> {
+    let days = settings.trace.keep_days?;
+    Some(Duration::from_hours(24 * u64::from(days)))
 }
 
 fn directory_options(settings: &Settings) -> DirectoryOptions {

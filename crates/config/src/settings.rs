@@ -177,6 +177,8 @@ pub struct Settings {
     pub retention: Retention,
     /// `[quota]`.
     pub quota: Quota,
+    /// `[trace]`.
+    pub trace: Trace,
     /// `[limits]`.
     pub limits: Limits,
     /// `[login]`.
@@ -209,6 +211,7 @@ impl Settings {
         let pop3 = Pop3::read(reader);
         let retention = Retention::read(reader);
         let quota = Quota::read(reader);
+        let trace = Trace::read(reader);
         let limits = Limits::read(reader);
         let login = Login::read(reader);
         let oauth = OAuth::read(reader);
@@ -227,6 +230,7 @@ impl Settings {
             pop3: pop3?,
             retention: retention?,
             quota: quota?,
+            trace: trace?,
             limits: limits?,
             login: login?,
             oauth: oauth?,
@@ -376,6 +380,14 @@ table! {
         messages: Option<u32>,
         refused_for_good_after: Option<u32>,
         noted_every: Interval [Interval::seconds(1), Interval::minutes(60)],
+    }
+}
+
+table! {
+    /// `[trace]`.
+    Trace at "trace." {
+        keep_days: Option<u32>,
+        size: ByteSize [ByteSize::mib(1), ByteSize::gib(1024)],
     }
 }
 

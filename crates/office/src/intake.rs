@@ -25,8 +25,8 @@ use cassmail_smtp::server::{
     Recipient, RecipientRefusal, Refused, RefusedLate, Sender, SenderRefusal, Session,
 };
 use cassmail_store::{
-    ErrorKind, Health, MessageWriter, Patience, Reason, Service, Store, StoreError, StoreResult,
-    delivered_size,
+    Arrival, ErrorKind, Happened, Health, MessageWriter, Patience, Reached, Reason, Service, Store,
+    StoreError, StoreResult, Way, delivered_size,
 };
 use cassmail_telemetry::{
     Label as _, Limit, Metrics, Outcome, Protocol, ReplyClass, SmtpVerb, chain, event,
@@ -42,6 +42,8 @@ use crate::login::{LoggedIn, LoginFailure, Logins};
 use crate::presence::{Presence, Present};
 use crate::quota::{Incoming, Quotas, Receiver, Reserved};
 use crate::rates::{Bringer, RateOptions, Rates};
+use crate::recorder::Recorder;
+use crate::refusals::{Envelope, Notes, way};
 use crate::submission::Completion;
 use crate::surrogate::Gauge;
 use crate::trace::Trace;
@@ -73,6 +75,7 @@ pub struct Intake {
     rates: Rates,
     presence: Arc<Presence>,
     quotas: Option<Arc<Quotas>>,
+    recorder: Option<Arc<Recorder>>,
     options: IntakeOptions,
 }
 
@@ -102,6 +105,7 @@ impl Intake {
             rates: Rates::new(options.rates),
             presence: Arc::default(),
             quotas: None,
+            recorder: None,
             options,
         }
     }
@@ -130,6 +134,12 @@ impl Intake {
         }
     }
 
+    /// Records what becomes of messages; else nothing is recorded.
+    #[must_use]
+    pub fn recorded_by(self, recorder: Option<Arc<Recorder>>) -> Self {
+        Self { recorder, ..self }
+    }
+
     /// A desk for one connection.
     pub fn desk(self: &Arc<Self>, caller: Caller) -> IntakeDesk {
         IntakeDesk {
@@ -137,6 +147,7 @@ impl Intake {
             caller,
             present: None,
             transaction: None,
+            notes: Notes::default(),
             stored: 0,
         }
     }
@@ -149,6 +160,8 @@ pub struct IntakeDesk {
     /// Held while somebody is logged in.
     present: Option<Present>,
     transaction: Option<Transaction>,
+    /// What a refusal is recorded with.
+    notes: Notes,
     /// Messages that were stored in this session.
     stored: u64,
 }
@@ -191,13 +204,15 @@ struct Message {
     /// What was written of it, with what was put in front.
     kept: u64,
     received_at: UnixTime,
+    way: Way,
 }
 
 impl Desk for IntakeDesk {
     type Machine = Session;
 
     async fn answer(&mut self, question: Question) -> Answer {
-        match question {
+        self.notes.begin();
+        let answer = match question {
             Question::StartScram(user) => Answer::StartScram(self.start_scram(&user).await),
             Question::LogIn(claim) => Answer::LogIn(self.log_in(claim).await),
             Question::Sender(sender) => Answer::Sender(self.open(sender).await),
@@ -209,7 +224,9 @@ impl Desk for IntakeDesk {
                 self.transaction = None;
                 Answer::Forgotten
             }
-        }
+        };
+        self.notes.answered(&answer);
+        answer
     }
 
     async fn body(&mut self, piece: Bytes) {
@@ -236,6 +253,7 @@ impl Desk for IntakeDesk {
 
     fn note(&mut self, note: Refused) {
         self.log_refusal(&note);
+        self.record_refusal(note);
     }
 
     fn closed(&mut self, session: &Session, ending: Ending) {
@@ -419,6 +437,7 @@ impl IntakeDesk {
         let mut transaction = self.transaction.take().ok_or(CommitRefusal::Fault)?;
         let mut message = transaction.message.take().ok_or(CommitRefusal::Fault)?;
         if message.scan.seen().received > self.intake.options.max_hops {
+            self.notes.envelope = Some(transaction.envelope());
             return Err(CommitRefusal::Loop);
         }
         let patience = Patience(self.intake.options.patience);
@@ -439,16 +458,40 @@ impl IntakeDesk {
             Ok(receipt) => {
                 self.stored += 1;
                 self.log_stored(&transaction, &message);
+                self.record_stored(transaction, message);
                 Ok(receipt)
             }
-            Err(error) => Err(self.commit_refusal(&error)),
+            Err(error) => {
+                self.notes.envelope = Some(transaction.envelope());
+                Err(self.commit_refusal(&error))
+            }
         }
+    }
+
+    fn record_stored(&self, transaction: Transaction, message: Message) {
+        let Some(recorder) = &self.intake.recorder else {
+            return;
+        };
+        let accepted = transaction.accepted(message, &self.intake.options.hostname);
+        recorder.in_session(&self.caller, Happened::Accepted(Box::new(accepted)));
+    }
+
+    fn record_refusal(&mut self, refused: Refused) {
+        let Some(recorder) = &self.intake.recorder else {
+            return;
+        };
+        let open = self.transaction.as_ref().map(Transaction::envelope);
+        let refusal = self.notes.refusal(refused, open);
+        recorder.in_session(&self.caller, Happened::Refused(Box::new(refusal)));
     }
 
     /// Commits for those recipients that are still there: a server that hands mail in over LMTP can
     /// tell its sender about each of them.
     async fn commit_each(&mut self) -> Committed {
         let refused = self.refuse_late().await;
+        if !refused.is_empty() {
+            self.notes.envelope = self.transaction.as_ref().map(Transaction::envelope);
+        }
         let is_for_nobody = self
             .transaction
             .as_ref()
@@ -647,7 +690,43 @@ impl Transaction {
             size: 0,
             kept,
             received_at,
+            way: way(hop),
         })
+    }
+
+    /// What a refusal is recorded with: of many recipients the first.
+    fn envelope(&self) -> Envelope {
+        const SHOWN: usize = 10;
+        let named = self.recipients.iter().filter_map(|to| to.named.clone());
+        Envelope {
+            message: self.id,
+            user: self.user().cloned(),
+            reverse_path: self.sender.reverse_path.clone(),
+            recipients: named.take(SHOWN).collect(),
+        }
+    }
+
+    fn accepted(self, message: Message, hostname: &str) -> Arrival {
+        let header_id = match (message.scan.message_id(), &self.sender.user) {
+            // What a submission was completed with (RFC 6409 8.3).
+            (None, Some(_)) if !message.scan.seen().message_id => {
+                Some(format!("{}@{hostname}", self.id))
+            }
+            (found, _) => found,
+        };
+        let reached = |recipient: Accepted| Reached {
+            named: recipient.named,
+            accounts: recipient.accounts.iter().map(|to| to.account).collect(),
+        };
+        Arrival {
+            message: self.id,
+            way: message.way,
+            user: self.sender.user.map(|user| user.address),
+            reverse_path: self.sender.reverse_path,
+            size: message.size,
+            header_id,
+            recipients: self.recipients.into_iter().map(reached).collect(),
+        }
     }
 
     fn user(&self) -> Option<&Address> {

@@ -3,7 +3,8 @@
 //! Two desks answer the questions of the protocols: [`IntakeDesk`] those of SMTP, [`MaildropDesk`]
 //! those of POP3. [`Directory`] says who receives, [`Logins`] who somebody is, [`Administration`]
 //! what an administrator may change, [`Quotas`] how much somebody may have. [`AdminLogins`] says
-//! who administers, [`AdminAccounts`] changes that, and the [`AuditLog`] remembers it.
+//! who administers, [`AdminAccounts`] changes that, and the [`AuditLog`] remembers it. [`Recorder`]
+//! records what becomes of messages, [`Lookup`] finds it.
 //!
 //! Absent on purpose: sockets, engines, file formats. Time comes from a [`Clock`], bodies go to and
 //! come from a `cassmail_store::Store`, and nothing here keeps a message in memory.
@@ -22,6 +23,7 @@ mod hashing;
 mod header;
 mod intake;
 mod login;
+mod lookup;
 mod mailboxes;
 mod maildrop;
 mod password;
@@ -31,6 +33,8 @@ mod quota;
 mod rates;
 mod recall;
 mod recent;
+mod recorder;
+mod refusals;
 mod retention;
 mod salt;
 mod submission;
@@ -53,6 +57,9 @@ pub use guesses::GuessOptions;
 pub use header::{HeaderScan, Seen};
 pub use intake::{Intake, IntakeDesk, IntakeOptions};
 pub use login::{LoggedIn, LoginFailure, LoginOptions, Logins};
+pub use lookup::{
+    Lookup, MessageTrace, Place, SourceRange, SourceRangeError, TraceAsked, TracesFound,
+};
 pub use mailboxes::{MailboxReport, MessageHeader, MessageLine};
 pub use maildrop::{Counter, MaildropDesk, MaildropLock, MaildropOptions};
 pub use password::{PasswordError, PasswordOptions, Passwords, ScramOptions, is_password_hash};
@@ -62,6 +69,7 @@ pub use quota::{
 };
 pub use rates::RateOptions;
 pub use recall::Belief;
+pub use recorder::{Recorder, RecorderOptions};
 pub use retention::{
     Days, Due, Janitor, Limits, Passed, Retaining, RetentionMode, RetentionOptions,
 };

@@ -11,12 +11,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use cassmail_mail::{AccountId, MessageId, Removed};
+use cassmail_mail::{AccountId, Address, MessageId, Removed};
 use cassmail_pop3::{
     Answer, BodyRefusal, Contents, Form, LoginRefusal, MaildropRefusal, Note, Question,
     RemoveRefusal, Session,
 };
-use cassmail_store::{BodyReader, ErrorKind, Patience, Service, Store, StoreError};
+use cassmail_store::{
+    BodyReader, ErrorKind, Happened, Patience, Refusal, Remover, Rule, Service, Store, StoreError,
+    Traced,
+};
 use cassmail_telemetry::{Label as _, Limit, Metrics, Outcome, Protocol, chain, event};
 use cassmail_wire::sasl::scram::ScramStart;
 use cassmail_wire::sasl::{Acceptance, Claim};
@@ -27,6 +30,7 @@ use crate::login::{LoggedIn, LoginFailure, Logins};
 use crate::pause::Pauses;
 use crate::presence::{Presence, Present};
 use crate::quota::{Inventory, QuotaLimits, Quotas};
+use crate::recorder::Recorder;
 use crate::retention::RetentionOptions;
 use crate::surrogate::AsSurrogate;
 use crate::terms::Terms;
@@ -65,6 +69,7 @@ pub struct Counter {
     presence: Arc<Presence>,
     pauses: Option<Pauses>,
     terms: Terms,
+    recorder: Option<Arc<Recorder>>,
     options: MaildropOptions,
 }
 
@@ -92,8 +97,15 @@ impl Counter {
             presence: Arc::default(),
             pauses: options.login_delay.map(Pauses::new),
             terms: Terms::new(options.retention.clone()),
+            recorder: None,
             options,
         }
+    }
+
+    /// Records what becomes of messages; else nothing is recorded.
+    #[must_use]
+    pub fn recorded_by(self, recorder: Option<Arc<Recorder>>) -> Self {
+        Self { recorder, ..self }
     }
 
     /// A desk for one connection.
@@ -116,9 +128,16 @@ pub struct MaildropDesk {
     user: Option<LoggedIn>,
     /// Held while the maildrop is open.
     present: Option<Present>,
-    body: Option<Box<dyn BodyReader>>,
+    body: Option<GivenOut>,
     /// What was there at login, where there is a limit.
     inventory: Option<Inventory>,
+}
+
+/// A message that is given out.
+struct GivenOut {
+    id: MessageId,
+    reader: Box<dyn BodyReader>,
+    octets: u64,
 }
 
 impl Desk for MaildropDesk {
@@ -153,11 +172,13 @@ impl Desk for MaildropDesk {
             user = %self.user_for_logs(),
             refusal = %note,
         );
+        self.record_refusal("POP3", None, rule_of(&note), note.to_string());
     }
 
     fn closed(&mut self, session: &Session, ending: Ending) {
         let duration = self.counter.clock.now().since(self.caller.accepted_at);
         let tally = session.tally();
+        self.counter.metrics.pop3_retrieved(tally.retrieved);
         tracing::info!(
             event = event::POP3_SESSION_CLOSED,
             session.id = %self.caller.session,
@@ -194,7 +215,11 @@ impl MaildropDesk {
                 self.user = Some(logged_in);
                 Ok(acceptance)
             }
-            Err(failure) => Err(self.refused_login(&user, failure)),
+            Err(failure) => {
+                let (rule, text) = describe(&failure);
+                self.record_refusal("LOGIN", Some(&user), rule, text);
+                Err(self.refused_login(&user, failure))
+            }
         }
     }
 
@@ -300,9 +325,13 @@ impl MaildropDesk {
         let account = self.account().ok_or(BodyRefusal::TryLater)?;
         match self.counter.store.open(account, id).await {
             Ok(body) => {
-                self.body = Some(match form {
-                    Form::AsKept => body,
-                    Form::Surrogate => Box::new(AsSurrogate::new(body)),
+                self.body = Some(GivenOut {
+                    id,
+                    reader: match form {
+                        Form::AsKept => body,
+                        Form::Surrogate => Box::new(AsSurrogate::new(body)),
+                    },
+                    octets: 0,
                 });
                 Ok(())
             }
@@ -312,9 +341,17 @@ impl MaildropDesk {
 
     async fn next_piece(&mut self) -> Result<Option<Bytes>, BodyRefusal> {
         let body = self.body.as_mut().ok_or(BodyRefusal::TryLater)?;
-        let piece = body.next().await;
-        if !matches!(piece, Ok(Some(_))) {
-            self.body = None;
+        let piece = body.reader.next().await;
+        match &piece {
+            Ok(Some(piece)) => {
+                let octets = u64::try_from(piece.len()).unwrap_or(u64::MAX);
+                body.octets = body.octets.saturating_add(octets);
+            }
+            Ok(None) => {
+                let ended = self.body.take();
+                self.record_retrieved(ended);
+            }
+            Err(_) => self.body = None,
         }
         piece.map_err(|error| self.body_refusal(&error))
     }
@@ -339,6 +376,9 @@ impl MaildropDesk {
             .store
             .remove(account, ids.clone(), patience)
             .await;
+        if removed.is_ok() {
+            self.record_removed(&ids);
+        }
         let outcome = if removed.is_ok() {
             Outcome::Ok
         } else {
@@ -352,6 +392,49 @@ impl MaildropDesk {
             self.log_fault(&error);
             RemoveRefusal
         })
+    }
+
+    fn recorder(&self) -> Option<&Recorder> {
+        self.counter.recorder.as_deref()
+    }
+
+    fn record_retrieved(&self, given: Option<GivenOut>) {
+        if let (Some(recorder), Some(user), Some(given)) = (self.recorder(), &self.user, given) {
+            let of = Traced {
+                message: given.id,
+                account: user.id,
+                user: user.address.clone(),
+            };
+            let octets = given.octets;
+            recorder.in_session(&self.caller, Happened::Retrieved { of, octets });
+        }
+    }
+
+    fn record_removed(&self, ids: &[MessageId]) {
+        let (Some(recorder), Some(user)) = (self.recorder(), &self.user) else {
+            return;
+        };
+        for removed in removals(ids, user.id, &user.address, Remover::Owner) {
+            recorder.in_session(&self.caller, removed);
+        }
+    }
+
+    fn record_refusal(&self, command: &str, claimed: Option<&str>, rule: Rule, reply: String) {
+        let Some(recorder) = self.recorder() else {
+            return;
+        };
+        let refusal = Refusal {
+            command: command.to_owned(),
+            message: None,
+            user: self.user.as_ref().map(|user| user.address.clone()),
+            reverse_path: None,
+            recipients: Vec::new(),
+            about: claimed.map(legible),
+            recipient: claimed.and_then(|user| user.parse().ok()),
+            reply,
+            rule,
+        };
+        recorder.in_session(&self.caller, Happened::Refused(Box::new(refusal)));
     }
 
     fn account(&self) -> Option<AccountId> {
@@ -378,6 +461,50 @@ impl MaildropDesk {
             event = event::STORE_OPERATION_FAILED, session.id = %self.caller.session,
             user = %self.user_for_logs(), error = %chain(error)
         );
+    }
+}
+
+/// What was removed of an account, in events that are not too large.
+pub(crate) fn removals<'a>(
+    ids: &'a [MessageId],
+    account: AccountId,
+    user: &'a Address,
+    by: Remover,
+) -> impl Iterator<Item = Happened> + 'a {
+    const AT_ONCE: usize = 200;
+    ids.chunks(AT_ONCE).map(move |some| Happened::Removed {
+        messages: some.to_vec(),
+        account,
+        user: user.clone(),
+        by,
+    })
+}
+
+/// A name that somebody claimed, as it can be shown.
+fn legible(name: &str) -> String {
+    const LONGEST: usize = 100;
+    let shown = |c: char| if c.is_control() { '?' } else { c };
+    name.chars().take(LONGEST).map(shown).collect()
+}
+
+/// Why a login is refused, and in which words it is recorded; the peer is told less.
+fn describe(failure: &LoginFailure) -> (Rule, String) {
+    match failure {
+        LoginFailure::TooMany(limit) => (Rule::TooMany, format!("too many: {}", limit.text())),
+        LoginFailure::Wrong(reason) => (Rule::Login, (*reason).to_owned()),
+        LoginFailure::Store(_) | LoginFailure::Password(_) | LoginFailure::Randomness(_) => {
+            (Rule::Fault, "a fault of ours, see the log".to_owned())
+        }
+    }
+}
+
+fn rule_of(note: &Note) -> Rule {
+    match note {
+        Note::Misuse(_) | Note::TooManyMisuses | Note::ForeignProtocol(_) => Rule::Protocol,
+        Note::TooManyLogins | Note::LoginInClear | Note::BadProof(_) => Rule::Login,
+        Note::InUse => Rule::InUse,
+        Note::NotRemoved => Rule::Indeterminate,
+        Note::BrokenOff { .. } | Note::SizeDiffers { .. } | Note::AnswerOutOfTurn => Rule::Fault,
     }
 }
 

@@ -15,6 +15,7 @@ use crate::kind::{
 };
 use crate::labels::{
     By, ByBoth, Duty, Limit, Outcome, Protocol, ReplyClass, SmtpVerb, StoreFault, StoreOperation,
+    TraceFate,
 };
 use crate::process;
 
@@ -126,6 +127,12 @@ catalogue! {
     quota_unknown_total: Counter = "cassmail_quota_unknown_total",
         "Times that nobody could say how full a mailbox is; the mail was taken.",
         "Are quotas kept?";
+    trace_events_total: By<TraceFate, Counter> = "cassmail_trace_events_total",
+        "Events of the message trace, and whether they were written or had to be dropped.",
+        "Is the trace whole?";
+    trace_backlog: Gauge = "cassmail_trace_backlog",
+        "Events of the message trace that the store could not take yet.",
+        "Does the store take the trace?";
     store_faults_total: By<StoreFault, Counter> = "cassmail_store_faults_total",
         "Verbs of the store that failed.", "What ails the store?";
     store_indeterminate_total: By<StoreOperation, Counter> = "cassmail_store_indeterminate_total",
@@ -274,6 +281,18 @@ impl Metrics {
     pub fn retention_removed(&self, outcome: Outcome, count: usize) {
         let count = u64::try_from(count).unwrap_or(u64::MAX);
         self.retention_removed_total.of(outcome).inc_by(count);
+    }
+
+    /// Events of the trace were written or dropped.
+    pub fn trace_events(&self, fate: TraceFate, count: usize) {
+        let count = u64::try_from(count).unwrap_or(u64::MAX);
+        self.trace_events_total.of(fate).inc_by(count);
+    }
+
+    /// So many events of the trace wait for a store that failed.
+    pub fn trace_backlog(&self, count: usize) {
+        self.trace_backlog
+            .set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 
     /// A pass of retention ended, in seconds since 1970.

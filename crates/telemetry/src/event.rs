@@ -49,6 +49,8 @@ events! {
     RETENTION_FAILED = "retention.failed";
     /// Nobody can say how full a mailbox is; its mail is taken all the same.
     QUOTA_UNKNOWN = "quota.unknown";
+    /// The message trace could not be written; it tries again.
+    TRACE_FAILED = "trace.failed";
     /// One line per refusal of POP3.
     POP3_REFUSED = "pop3.refused";
     /// Somebody could not log in; the reason is for the operator alone.

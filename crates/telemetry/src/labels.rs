@@ -58,6 +58,14 @@ labels! {
         Failed = "failed",
     }
 
+    /// What became of an event of the message trace.
+    TraceFate "outcome" {
+        /// It is in the store.
+        Written = "written",
+        /// There was no room for it, here or in the store.
+        Dropped = "dropped",
+    }
+
     /// Who has to act after a refusal.
     Duty "duty" {
         /// The peer: 5xx, -ERR.

@@ -24,5 +24,5 @@ pub use documentation::documentation;
 pub use kind::{Certificates, Counter, Gauge, ProcessorSeconds, Seconds};
 pub use labels::{
     By, ByBoth, Duty, Label, Limit, Outcome, Protocol, ReplyClass, SmtpVerb, StoreFault,
-    StoreOperation,
+    StoreOperation, TraceFate,
 };

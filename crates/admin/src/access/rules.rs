@@ -321,6 +321,18 @@ pub(crate) const RULES: &[Rule] = &[
         "Lists what the rules of retention would remove now.",
     ),
     get(
+        "/v1/messages",
+        Scope::TraceRead,
+        Of::Service,
+        "Searches what became of messages.",
+    ),
+    get(
+        "/v1/messages/{id}",
+        Scope::TraceRead,
+        Of::Service,
+        "Shows what became of a message, and where it is.",
+    ),
+    get(
         "/v1/store",
         Scope::ServiceRead,
         Of::Service,

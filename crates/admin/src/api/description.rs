@@ -71,6 +71,8 @@ pub(super) fn routes() -> Router<Api> {
         super::quota::of_account,
         super::quota::set_of_account,
         super::quota::recount,
+        super::messages::search,
+        super::messages::one,
         super::retention::set_of_domain,
         super::retention::set_of_account,
         super::retention::due,

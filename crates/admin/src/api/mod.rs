@@ -9,6 +9,7 @@ mod description;
 mod domains;
 mod limits;
 mod mailboxes;
+mod messages;
 mod quota;
 mod request;
 mod retention;
@@ -23,7 +24,7 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{Method, StatusCode, Uri};
 use axum::middleware::from_fn_with_state;
-use cassmail_office::{AdminAccounts, Administration, AuditLog, Clock, Janitor, Watch};
+use cassmail_office::{AdminAccounts, Administration, AuditLog, Clock, Janitor, Lookup, Watch};
 
 pub use description::description;
 pub use service::{
@@ -41,6 +42,7 @@ use crate::readings::{Readings, readings};
 struct Api {
     administration: Administration,
     janitor: Arc<Janitor>,
+    lookup: Lookup,
     keeper: Arc<dyn StoreKeeper>,
     admins: AdminAccounts,
     audit: AuditLog,
@@ -66,6 +68,8 @@ pub struct Administered {
     pub service: Option<Arc<dyn ServiceKeeper>>,
     /// The time.
     pub clock: Arc<dyn Clock>,
+    /// Who finds out what became of messages.
+    pub lookup: Lookup,
 }
 
 type Answer<T> = Result<T, Problem>;
@@ -99,6 +103,7 @@ fn everything(office: Administered, keeper: Arc<dyn StoreKeeper>, figures: Readi
         watch,
         service,
         clock,
+        lookup,
     } = office;
     let api = Router::new()
         .merge(domains::routes())
@@ -108,6 +113,7 @@ fn everything(office: Administered, keeper: Arc<dyn StoreKeeper>, figures: Readi
         .merge(retention::routes())
         .merge(quota::routes())
         .merge(mailboxes::routes())
+        .merge(messages::routes())
         .merge(store::routes())
         .merge(administrators::routes())
         .merge(tokens::routes())
@@ -119,6 +125,7 @@ fn everything(office: Administered, keeper: Arc<dyn StoreKeeper>, figures: Readi
         .with_state(Api {
             administration,
             janitor,
+            lookup,
             keeper,
             admins,
             audit: audit.clone(),

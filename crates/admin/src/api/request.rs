@@ -56,6 +56,26 @@ pub(super) struct AuditPage {
     pub(super) limit: Option<usize>,
 }
 
+/// Which events of the message trace: all of it has to be so, what is left out may be anything.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct TraceWanted {
+    /// Of whoever sent, was named, fetched, or owns an account that it came to.
+    pub(super) address: Option<String>,
+    /// The field `Message-ID`, with or without its angle brackets.
+    pub(super) message_id: Option<String>,
+    /// An address, or a network that is not too large.
+    pub(super) source: Option<String>,
+    /// Seconds since 1970.
+    pub(super) from: Option<u64>,
+    /// Seconds since 1970.
+    pub(super) until: Option<u64>,
+    /// The `next` of the page before.
+    pub(super) after: Option<String>,
+    pub(super) limit: Option<usize>,
+}
+
 /// Which page of a list that is one's own.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]

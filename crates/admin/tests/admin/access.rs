@@ -379,6 +379,20 @@ fn requests(domain: &str) -> Vec<(&'static str, String, String, &'static str, bo
             "limits:write",
             true,
         ),
+        row(
+            "GET",
+            "/v1/messages".into(),
+            null.clone(),
+            "trace:read",
+            true,
+        ),
+        row(
+            "GET",
+            "/v1/messages/00000000000000000000000000".into(),
+            null.clone(),
+            "trace:read",
+            true,
+        ),
         row("GET", "/metrics".into(), null, "service:read", true),
     ]
 }

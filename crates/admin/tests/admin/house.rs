@@ -20,9 +20,9 @@ use cassmail_mail::{IdMinter, NodeId, UnixTime};
 use cassmail_office::{
     AdminAccounts, AdminLogins, Administration, AuditLog, Belief, Clock, Counter, Days, Directory,
     DirectoryOptions, FullForLong, GuessOptions, Intake, IntakeOptions, Janitor, Limits,
-    LocalPartCase, LoginOptions, Logins, MaildropLock, MaildropOptions, PasswordOptions, Passwords,
-    QuotaLimits, QuotaOptions, Quotas, RateOptions, RetentionMode, RetentionOptions, SaltSecret,
-    ScramOptions, Source, Watch,
+    LocalPartCase, LoginOptions, Logins, Lookup, MaildropLock, MaildropOptions, PasswordOptions,
+    Passwords, QuotaLimits, QuotaOptions, Quotas, RateOptions, RetentionMode, RetentionOptions,
+    SaltSecret, ScramOptions, Source, Watch,
 };
 use cassmail_store::{Faulty, MemoryStore, Script, Store, Writer};
 use cassmail_telemetry::{ClusterFigures, Metrics};
@@ -53,6 +53,8 @@ impl Clock for StillClock {
 pub(crate) struct Keeper {
     pub(crate) backups: Mutex<Vec<std::path::PathBuf>>,
     pub(crate) is_ill: bool,
+    /// Nothing is recorded here.
+    pub(crate) has_no_trace: bool,
 }
 
 impl StoreKeeper for Keeper {
@@ -247,6 +249,13 @@ impl House {
             Arc::clone(&metrics),
             quota_options(),
         ));
+        let keep = Duration::from_hours(14 * 24);
+        let lookup = Lookup::new(
+            Arc::clone(&store),
+            directory.clone(),
+            Arc::new(StillClock),
+            (!keeper.has_no_trace).then_some(keep),
+        );
         let office = Administration::new(
             Arc::clone(&store),
             directory.clone(),
@@ -339,6 +348,7 @@ impl House {
             service: Some(service.clone()),
             administration: office,
             janitor: Arc::new(janitor),
+            lookup,
             admins: AdminAccounts::new(
                 Arc::clone(&store),
                 Arc::clone(&passwords),

@@ -10,6 +10,7 @@ mod domains;
 mod house;
 mod listen;
 mod mailboxes;
+mod messages;
 mod preconditions;
 mod problems;
 mod quota;

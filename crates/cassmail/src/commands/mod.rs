@@ -7,6 +7,7 @@ pub(crate) mod copy;
 pub(crate) mod directory;
 pub(crate) mod help;
 pub(crate) mod mailbox;
+pub(crate) mod message;
 mod pages;
 mod password;
 pub(crate) mod quota;

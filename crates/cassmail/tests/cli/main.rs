@@ -10,4 +10,5 @@ mod run;
 mod secured;
 mod serve;
 mod store;
+mod trace;
 mod usage;

@@ -11,7 +11,8 @@ use std::time::Duration;
 
 use cassmail_mail::{AccountId, Address, Domain, Entry, MessageId, UnixTime};
 use cassmail_store::{
-    AccountState, AddressEntry, DomainEntry, Patience, Profile, Quota, Retention, Store, StoreError,
+    AccountState, AddressEntry, DomainEntry, Patience, Profile, Quota, Remover, Retention, Store,
+    StoreError,
 };
 use cassmail_telemetry::{Metrics, Outcome, chain, event};
 use cassmail_wire::Moment;
@@ -19,7 +20,9 @@ use cassmail_wire::Moment;
 use super::lease::{Note, Turn};
 use super::rule::{Limits, Retaining, RetentionMode, RetentionOptions};
 use crate::clock::Clock;
+use crate::maildrop::removals;
 use crate::quota::{Inventory, QuotaLimits, Quotas};
+use crate::recorder::Recorder;
 
 /// Under which name the note is kept.
 const NAME: &str = "retention";
@@ -47,6 +50,7 @@ pub struct Janitor {
     clock: Arc<dyn Clock>,
     metrics: Arc<Metrics>,
     options: RetentionOptions,
+    recorder: Option<Arc<Recorder>>,
     /// Tells this process from others that share the store.
     node: u64,
     /// Both clocks at the start.
@@ -121,9 +125,16 @@ impl Janitor {
             clock,
             metrics,
             options,
+            recorder: None,
             node,
             began,
         }
+    }
+
+    /// Records what becomes of messages; else nothing is recorded.
+    #[must_use]
+    pub fn recorded_by(self, recorder: Option<Arc<Recorder>>) -> Self {
+        Self { recorder, ..self }
     }
 
     /// The least days that any rule may have.
@@ -259,7 +270,7 @@ impl Janitor {
             due = due.ids.len(), removes
         );
         if removes {
-            self.remove(id, &due.ids, inventory.as_mut(), total).await?;
+            self.remove(id, &due, inventory.as_mut(), total).await?;
         }
         Ok(())
     }
@@ -267,11 +278,11 @@ impl Janitor {
     async fn remove(
         &self,
         id: AccountId,
-        ids: &[MessageId],
+        due: &Due,
         mut inventory: Option<&mut Inventory>,
         total: &mut Passed,
     ) -> Result<(), StoreError> {
-        for some in ids.chunks(AT_ONCE) {
+        for some in due.ids.chunks(AT_ONCE) {
             let removed = self.store.remove(id, some.to_vec(), PATIENCE).await;
             let outcome = match &removed {
                 Ok(_) => Outcome::Ok,
@@ -282,6 +293,10 @@ impl Janitor {
                 self.quotas.removed(inventory, some, outcome);
             }
             total.removed += removed?.count() as u64;
+            if let Some(recorder) = &self.recorder {
+                let removals = removals(some, id, &due.address, Remover::Retention);
+                removals.for_each(|removed| recorder.by_itself(removed));
+            }
             self.pace().await;
         }
         Ok(())

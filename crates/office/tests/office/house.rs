@@ -12,9 +12,9 @@ use cassmail_mail::{Address, IdMinter, NodeId, Secret, UnixTime};
 use cassmail_office::{
     Administration, Belief, Clock, Counter, Days, Directory, DirectoryOptions, FullForLong,
     GuessOptions, Intake, IntakeDesk, IntakeOptions, Janitor, Limits, LocalPartCase, LoginOptions,
-    Logins, MaildropDesk, MaildropLock, MaildropOptions, NewPassword, PasswordOptions, Passwords,
-    QuotaLimits, QuotaOptions, Quotas, RateOptions, RetentionMode, RetentionOptions, SaltSecret,
-    ScramOptions, Tokens,
+    Logins, Lookup, MaildropDesk, MaildropLock, MaildropOptions, NewPassword, PasswordOptions,
+    Passwords, QuotaLimits, QuotaOptions, Quotas, RateOptions, Recorder, RecorderOptions,
+    RetentionMode, RetentionOptions, SaltSecret, ScramOptions, Tokens,
 };
 use cassmail_smtp::server::{Options, Session as SmtpSession};
 use cassmail_store::{MemoryStore, Store, Writer};
@@ -73,6 +73,8 @@ pub(crate) struct House {
     pub(crate) clock: Arc<StillClock>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) janitor: Janitor,
+    pub(crate) recorder: Arc<Recorder>,
+    pub(crate) lookup: Lookup,
 }
 
 /// How mail is given out where a test does not care.
@@ -226,11 +228,29 @@ impl House {
             options,
         ));
         let minute = Duration::from_mins(1);
+        let minter = Arc::new(IdMinter::new(NodeId::from_random(node)));
+        let keep = Duration::from_hours(14 * 24);
+        let recorder = Arc::new(Recorder::new(
+            store.clone(),
+            ticking.clone(),
+            metrics.clone(),
+            minter.clone(),
+            RecorderOptions {
+                keep,
+                node: "mx.here.example".into(),
+            },
+        ));
+        let lookup = Lookup::new(
+            store.clone(),
+            directory.clone(),
+            ticking.clone(),
+            Some(keep),
+        );
         let intake = Intake::new(
             store.clone(),
             directory.clone(),
             logins.clone(),
-            Arc::new(IdMinter::new(NodeId::from_random(node))),
+            minter,
             ticking.clone(),
             metrics.clone(),
             IntakeOptions {
@@ -240,7 +260,8 @@ impl House {
                 sessions_per_account: 3,
                 patience: minute,
             },
-        );
+        )
+        .recorded_by(Some(recorder.clone()));
         let janitor = Janitor::new(
             store.clone(),
             quotas.clone(),
@@ -248,7 +269,8 @@ impl House {
             metrics.clone(),
             giving_out.retention.clone(),
             1,
-        );
+        )
+        .recorded_by(Some(recorder.clone()));
         let counter = Counter::new(
             store.clone(),
             logins.clone(),
@@ -256,8 +278,11 @@ impl House {
             ticking.clone(),
             metrics.clone(),
             giving_out,
-        );
+        )
+        .recorded_by(Some(recorder.clone()));
         Self {
+            recorder,
+            lookup,
             janitor,
             metrics,
             administration: Administration::new(

@@ -29,6 +29,17 @@ async fn filled() -> House {
 }
 
 #[tokio::test]
+async fn messages_that_are_given_out_whole_are_counted() {
+    let house = filled().await;
+    session(&house, "RETR 1\r\nRETR 3\r\nTOP 2 0\r\nQUIT\r\n").await;
+    let metrics = house.metrics.encode();
+    assert!(
+        metrics.contains("cassmail_pop3_retrieved_total 2\n"),
+        "{metrics}"
+    );
+}
+
+#[tokio::test]
 async fn messages_are_listed_and_given_out_in_the_order_of_arrival() {
     let house = filled().await;
     let answers = session(&house, "STAT\r\nRETR 2\r\nQUIT\r\n").await;

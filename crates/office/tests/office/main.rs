@@ -13,6 +13,7 @@ mod login;
 mod maildrop;
 mod mixups;
 mod quota;
+mod recorder;
 mod scram;
 mod submission;
 mod terms;
