@@ -46,6 +46,9 @@ cargo xtask COMMAND
                      holds for them
   bench cassandra [ROUNDS]
                      the budgets of the store on Cassandra, on one node; some six minutes
+  bench trace [ROUNDS]
+                     what the message trace costs a delivery, as a ratio, on --store embedded or
+                     cassandra; some three minutes. With --quick a debug build, to try it
   bench tombstones [DAYS] [MAILS_A_DAY]
                      ten days of a mailbox that is emptied every hour, in some ten minutes
   bench james [--rounds N] [--minutes N] [--rate MAILS_A_SECOND]
@@ -82,6 +85,7 @@ fn main() -> ExitCode {
         ["bench", "hostile", rest @ ..] => bench::hostile(rest),
         ["bench", "cassandra", rest @ ..] => bench::cassandra(rest),
         ["bench", "faults", rest @ ..] => bench::faults(rest),
+        ["bench", "trace", rest @ ..] => bench::trace(rest),
         ["bench", "tombstones", rest @ ..] => bench::tombstones(rest),
         ["bench", "james", rest @ ..] => bench::james(rest),
         ["cassandra", rest @ ..] => cassandra::run(rest),

@@ -253,6 +253,23 @@ pub(super) const TOMBSTONES_QUICK: Budget = Budget {
     decimals: 1,
 };
 
+pub(super) const TRACE_RATE: Budget = Budget {
+    what: "the message trace: mails per second without it, to those with it",
+    unit: "times",
+    bound: Bound::AtMost,
+    wanted: 1.05,
+    half_way: None,
+    decimals: 3,
+};
+pub(super) const TRACE_CPU: Budget = Budget {
+    what: "the same: CPU per mail with it, to that without",
+    unit: "times",
+    bound: Bound::AtMost,
+    wanted: 1.05,
+    half_way: None,
+    decimals: 3,
+};
+
 /// A budget with what was measured; nothing when a peer was missing.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Line {

@@ -21,6 +21,7 @@ mod postfix;
 mod process;
 mod report;
 mod tombstones;
+mod trace;
 
 use anyhow::Result;
 
@@ -72,6 +73,11 @@ pub(crate) fn tombstones(words: &[&str]) -> Result<()> {
 /// The experiment of Apache James.
 pub(crate) fn james(words: &[&str]) -> Result<()> {
     james::run(&Options::parse(words)?.at_most(1)?)
+}
+
+/// What the message trace costs.
+pub(crate) fn trace(words: &[&str]) -> Result<()> {
+    trace::run(&Options::parse(words)?.at_most(1)?)
 }
 
 /// The long forms of the crash tests.

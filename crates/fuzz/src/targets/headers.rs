@@ -39,6 +39,11 @@ fn run(data: &[u8]) {
     for cut in [&single, &pieces] {
         assert_eq!(looked_at(cut), whole, "what is seen depends on cuts");
         assert_eq!(
+            message_id(cut),
+            message_id(&[data]),
+            "the id depends on cuts"
+        );
+        assert_eq!(
             submitted(cut),
             submitted(&[data]),
             "what is added depends on cuts"
@@ -50,6 +55,17 @@ fn run(data: &[u8]) {
         panic!("the message does not come through");
     };
     check_added(added, whole.0);
+}
+
+/// What is recorded of it; no line of it can be forged.
+fn message_id(pieces: &[&[u8]]) -> Option<String> {
+    let mut scan = HeaderScan::default();
+    for piece in pieces {
+        scan.take(piece);
+    }
+    let found = scan.message_id();
+    assert!(!found.as_ref().is_some_and(|id| id.contains(['\r', '\n'])));
+    found
 }
 
 /// What was seen, and where the header ended: at the empty line, whose CR may be in the piece

@@ -1,12 +1,17 @@
-//! Records of domains, addresses and accounts: what decodes is written and read again as the same.
+//! Records of domains, addresses, accounts and traces: what decodes is written and read as the
+//! same.
 
-use cassmail_store::{AddressEntry, Counted, Credentials, DomainEntry, Profile, UsageNotes};
+use cassmail_mail::{MessageId, ReversePath};
+use cassmail_store::{
+    AddressEntry, Counted, Credentials, DomainEntry, EventId, Happened, Profile, Refusal, Rule,
+    TraceEvent, UsageNotes, pack, unpack,
+};
 
 use super::Target;
 
 pub(super) const TARGET: Target = Target {
     name: "records",
-    about: "records of domains, addresses and accounts in all stores",
+    about: "records of domains, addresses, accounts and traces in all stores",
     run,
     seeds,
     words: &[
@@ -40,10 +45,38 @@ fn seeds() -> Vec<Vec<u8>> {
         br#"{"usage":{"messages":1,"octets":2},"at":3,"seen":{"4":{"messages":5,"octets":6}}}"#,
         br#"{"password_hash":"x","scram_sha_256":"4096:c2FsdA==:AA==:AA=="}"#,
     ];
-    texts.map(<[u8]>::to_vec).to_vec()
+    let mut seeds = texts.map(<[u8]>::to_vec).to_vec();
+    seeds.extend(pack(&[refusal()]).into_iter().map(|page| page.octets));
+    seeds
+}
+
+fn refusal() -> TraceEvent {
+    let refusal = Refusal {
+        command: "RCPT".to_owned(),
+        message: Some(MessageId::from_key([7; 16])),
+        user: None,
+        reverse_path: Some(ReversePath::Null),
+        recipients: Vec::new(),
+        about: Some("<nobody@here.example>".to_owned()),
+        recipient: "nobody@here.example".parse().ok(),
+        reply: "550 5.1.1 no such mailbox".to_owned(),
+        rule: Rule::UnknownRecipient,
+    };
+    TraceEvent {
+        id: EventId(MessageId::from_key([8; 16])),
+        node: "mx.here.example".to_owned(),
+        session: Some(42),
+        source: Some([192, 0, 2, 7].into()),
+        what: Happened::Refused(Box::new(refusal)),
+    }
 }
 
 fn run(data: &[u8]) {
+    if let Some(events) = unpack(data) {
+        let pages = pack(&events);
+        let again = pages.iter().filter_map(|page| unpack(&page.octets));
+        assert_eq!(again.flatten().collect::<Vec<_>>(), events);
+    }
     if let Ok(entry) = DomainEntry::decode(data) {
         assert_eq!(DomainEntry::decode(&entry.encode()).ok(), Some(entry));
     }
