@@ -221,7 +221,7 @@ impl Desk for IntakeDesk {
             Question::Commit => Answer::Commit(self.commit().await),
             Question::CommitEach => Answer::CommitEach(self.commit_each().await),
             Question::Forget => {
-                self.transaction = None;
+                self.forget();
                 Answer::Forgotten
             }
         };
@@ -263,6 +263,14 @@ impl Desk for IntakeDesk {
 }
 
 impl IntakeDesk {
+    /// Lets go of the transaction. If its message had begun, it is being refused, and the note of
+    /// that comes next.
+    fn forget(&mut self) {
+        let ended = self.transaction.take();
+        let refused = ended.filter(|transaction| transaction.message.is_some());
+        self.notes.envelope = refused.as_ref().map(Transaction::envelope);
+    }
+
     async fn start_scram(&mut self, user: &str) -> Result<ScramStart, LoginRefusal> {
         let start = self.intake.logins.start_scram(user).await;
         start.map_err(|failure| self.refused_login(user, failure))
@@ -594,12 +602,17 @@ impl IntakeDesk {
 
     /// One line per refusal: client, envelope, rule, reply, session.
     fn log_refusal(&self, refused: &Refused) {
-        let (from, to) = match &self.transaction {
-            Some(open) => (
+        let (from, to) = match (&self.transaction, &self.notes.envelope) {
+            (Some(open), _) => (
                 open.sender.reverse_path.to_string(),
                 open.recipients_for_logs(),
             ),
-            None => (String::new(), String::new()),
+            // A refused message has ended its transaction by now.
+            (None, Some(ended)) => (
+                ended.reverse_path.to_string(),
+                listed(ended.recipients.iter().map(ToString::to_string)),
+            ),
+            (None, None) => (String::new(), String::new()),
         };
         self.intake
             .metrics
@@ -774,24 +787,12 @@ impl Transaction {
         }
     }
 
-    /// The first recipients; a thousand would flood the log.
     fn recipients_for_logs(&self) -> String {
-        const SHOWN: usize = 10;
         let named = |accepted: &Accepted| match &accepted.named {
             Some(address) => address.to_string(),
             None => "postmaster".to_owned(),
         };
-        let mut text = self
-            .recipients
-            .iter()
-            .take(SHOWN)
-            .map(named)
-            .collect::<Vec<_>>()
-            .join(" ");
-        if self.recipients.len() > SHOWN {
-            text.push_str(" and more");
-        }
-        text
+        listed(self.recipients.iter().map(named))
     }
 }
 
@@ -857,6 +858,17 @@ impl Message {
         delivery.surrogate_size = self.gauge.take().and_then(Gauge::finish);
         writer.commit(delivery, patience).await
     }
+}
+
+/// The first names; a thousand would flood the log.
+fn listed(mut names: impl Iterator<Item = String>) -> String {
+    const SHOWN: usize = 10;
+    let shown: Vec<_> = names.by_ref().take(SHOWN).collect();
+    let mut text = shown.join(" ");
+    if names.next().is_some() {
+        text.push_str(" and more");
+    }
+    text
 }
 
 fn outcome_of<T, E>(result: &Result<T, E>) -> Outcome {
