@@ -66,9 +66,9 @@ async fn an_empty_password_is_nobodys() {
 }
 
 /// Cyrillic, full width, a joiner of no width: other people. What only another keyboard makes
-/// different (RFC 4013) logs in as somebody, until somebody has that very name. What differs in case alone, in the
-/// whole of Unicode (the Kelvin sign is a K), is one mailbox for mail, for logins and for
-/// administration alike, so that nobody can have the half of it.
+/// different (RFC 4013) logs in as somebody, until somebody has that very name. What differs in
+/// case alone, in the whole of Unicode (the Kelvin sign is a K), is one mailbox for mail, for
+/// logins and for administration alike, so that nobody can have the half of it.
 #[tokio::test]
 async fn who_looks_like_somebody_is_not_somebody() {
     let house = House::build().await;
