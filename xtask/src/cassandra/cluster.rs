@@ -29,6 +29,9 @@ const REPLACED: Duration = Duration::from_mins(5);
 /// After SIGKILL.
 const END: Duration = Duration::from_secs(10);
 
+/// How long ports of what has ended may stay taken.
+const FREE: Duration = Duration::from_secs(10);
+
 /// How many lines of a log tell why a process ended.
 const TAIL: usize = 20;
 
@@ -111,12 +114,19 @@ impl Cluster {
     }
 
     /// Nobody may be at the addresses that are about to be used. Said here, it has one line; said
-    /// by a node, it has a page.
+    /// by a node, it has a page. A node that has just ended may hold its ports for a moment more,
+    /// until the last of its threads is gone.
     fn check_free(&self, nodes: &[usize]) -> Result<()> {
         for node in nodes {
             let outer = self.place.net.outer(*node);
             for address in [self.place.net.cql(*node), (outer, STORAGE_PORT).into()] {
-                TcpListener::bind(address).with_context(|| {
+                let free = || {
+                    Ok(match TcpListener::bind(address) {
+                        Ok(_) => Look::Done,
+                        Err(error) => Look::NotYet(error.to_string()),
+                    })
+                };
+                wait("a free address", FREE, free).with_context(|| {
                     format!("{address} is taken; stop the cluster there, or take another --net")
                 })?;
             }
