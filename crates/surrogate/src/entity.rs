@@ -39,7 +39,7 @@ impl Entity {
         }
     }
 
-    /// Looks at a field, as it came. Of several types the first one counts.
+    /// Looks at a field, as it is given out. Of several types the first one counts.
     pub(crate) fn read(&mut self, field: &[u8]) {
         let Some((name, value)) = split_name(field) else {
             return;

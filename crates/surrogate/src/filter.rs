@@ -167,16 +167,22 @@ impl Surrogate {
         if field.is_empty() {
             return;
         }
-        self.entity.read(&field);
         match field::rewrite(&field) {
-            None => output.extend_from_slice(&field),
+            None => self.give_field(&field, output),
             Some(rewritten) => {
                 self.has_changed = true;
                 if let Rewritten::Field(field) = rewritten {
-                    output.extend_from_slice(&field);
+                    self.give_field(&field, output);
                 }
             }
         }
+    }
+
+    /// What a header says of its body counts as it is given out: a client knows no more, and the
+    /// surrogate of a surrogate has to be the same.
+    fn give_field(&mut self, field: &[u8], output: &mut Vec<u8>) {
+        self.entity.read(field);
+        output.extend_from_slice(field);
     }
 
     fn give_up_field_if_long(&mut self, output: &mut Vec<u8>) {

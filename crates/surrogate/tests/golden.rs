@@ -227,6 +227,17 @@ fn deep_nesting_ends_somewhere() {
     assert_eq!(surrogate(&[nested.as_bytes()]).0, nested.as_bytes());
 }
 
+/// A type that is left out is none: the next one counts, for the client and for us.
+#[test]
+fn of_several_types_the_first_that_is_given_out_counts() {
+    let message =
+        "Content-Type: \u{fc}\r\nContent-Type: message/rfc822\r\n\r\nSubject: \u{fc}\r\n\r\n";
+    let once = surrogate(&[message.as_bytes()]).0;
+    let shown = "Content-Type: message/rfc822\r\n\r\nSubject: =?UTF-8?B?w7w=?=\r\n\r\n";
+    assert_eq!(String::from_utf8_lossy(&once), shown);
+    assert_eq!(surrogate(&[&once]), (once, false));
+}
+
 fn field() -> impl Strategy<Value = Vec<u8>> {
     let name = prop::sample::select(vec![
         "From",
