@@ -1,11 +1,9 @@
 //! POP3 sessions: whatever comes, in whatever state, in whatever pieces, every line has one reply,
 //! messages come out whole, and only QUIT removes.
 
-use cassmail_wire::Moment;
-
 use super::Target;
 use super::pop3_world::{MESSAGES, OPENINGS, PopWorld, begun, setting};
-use super::talk::{Rest, Talk, check_line, lines};
+use super::talk::{Talk, check_line, lines, shown};
 use crate::corpus::transcripts;
 use crate::dice::Dice;
 
@@ -111,22 +109,8 @@ fn run(data: &[u8]) {
         cut.say(piece);
     }
     let single = line_by_line(*settings, opening, seed, input);
-    for other in [&cut, &single] {
-        assert_eq!(
-            shown(&other.sent),
-            shown(&whole.sent),
-            "replies depend on cuts"
-        );
-        assert_eq!(
-            other.world.asked, whole.world.asked,
-            "questions depend on cuts"
-        );
-        assert_eq!(
-            is_over(other.rest),
-            is_over(whole.rest),
-            "the end depends on cuts"
-        );
-    }
+    whole.check_same(&cut);
+    whole.check_same(&single);
     for talk in [&mut whole, &mut cut] {
         talk.end(&mut dice.clone());
         let said = [opening, input].concat().to_ascii_uppercase();
@@ -141,17 +125,6 @@ fn removals(talk: &Talk<PopWorld>) -> usize {
     asked
         .filter(|question| question.starts_with("Remove"))
         .count()
-}
-
-fn is_over(rest: Rest) -> Rest {
-    match rest {
-        Rest::Peer(_) => Rest::Peer(Moment::default()),
-        rest => rest,
-    }
-}
-
-fn shown(output: &[u8]) -> String {
-    output.escape_ascii().to_string()
 }
 
 /// Says a line at a time, octet by octet, and reads the reply to each.

@@ -194,6 +194,10 @@ impl World for PopWorld {
         }
     }
 
+    fn asked(&self) -> &[String] {
+        &self.asked
+    }
+
     fn body(&mut self, _piece: &[u8]) {
         panic!("POP3 takes no messages");
     }

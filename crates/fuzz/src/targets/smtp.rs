@@ -5,7 +5,7 @@ use cassmail_smtp::Command;
 
 use super::Target;
 use super::smtp_world::{OPENINGS, SmtpWorld, begun, opened, options, setting};
-use super::talk::{Rest, Talk, check_line, lines};
+use super::talk::{Talk, check_line, lines, shown};
 use crate::corpus::transcripts;
 use crate::dice::Dice;
 
@@ -163,22 +163,8 @@ fn goes_the_same_way(settings: u8, opening: &[u8], seed: u64, input: &[u8]) {
         cut.say(piece);
     }
     let single = Counted::said(settings, opening, seed, input);
-    for other in [&cut, &single] {
-        assert_eq!(
-            shown(&other.sent),
-            shown(&whole.sent),
-            "replies depend on cuts"
-        );
-        assert_eq!(
-            other.world.asked, whole.world.asked,
-            "questions depend on cuts"
-        );
-        assert_eq!(
-            is_over(other.rest),
-            is_over(whole.rest),
-            "the end depends on cuts"
-        );
-    }
+    whole.check_same(&cut);
+    whole.check_same(&single);
     check_replies(&whole.sent);
     let bound = 512 + 2048 * (1 + lines(&[opening, input].concat()).count());
     assert!(whole.sent.len() <= bound, "more is said than was asked for");
@@ -186,18 +172,6 @@ fn goes_the_same_way(settings: u8, opening: &[u8], seed: u64, input: &[u8]) {
         talk.end(&mut dice.clone());
         check_replies(&talk.sent);
     }
-}
-
-pub(super) fn is_over(rest: Rest) -> Rest {
-    match rest {
-        // When it is waited for until depends on when something was heard last.
-        Rest::Peer(_) => Rest::Peer(cassmail_wire::Moment::default()),
-        rest => rest,
-    }
-}
-
-pub(super) fn shown(output: &[u8]) -> String {
-    output.escape_ascii().to_string()
 }
 
 /// Three digits, then a space, or a hyphen where another line of the same code follows.

@@ -225,6 +225,10 @@ impl World for SmtpWorld {
         answer
     }
 
+    fn asked(&self) -> &[String] {
+        &self.asked
+    }
+
     fn body(&mut self, piece: &[u8]) {
         assert!(piece.len() <= 64 * 1024 + 2, "a piece is bounded");
         self.body.extend_from_slice(piece);

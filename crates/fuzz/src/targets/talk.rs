@@ -15,6 +15,9 @@ pub(super) trait World {
     ) -> <Self::Machine as Machine>::Answer;
 
     fn body(&mut self, piece: &[u8]);
+
+    /// What was asked so far.
+    fn asked(&self) -> &[String];
 }
 
 /// A conversation so far.
@@ -32,6 +35,16 @@ pub(super) enum Rest {
     Peer(Moment),
     Handshake,
     Over(Ending),
+}
+
+impl Rest {
+    /// Without the time until which is waited, which depends on when something was heard last.
+    fn kind(self) -> Self {
+        match self {
+            Self::Peer(_) => Self::Peer(Moment::default()),
+            rest => rest,
+        }
+    }
 }
 
 /// No session does so much after one input; it would hang.
@@ -117,6 +130,26 @@ impl<W: World> Talk<W> {
     pub(super) fn is_over(&self) -> bool {
         !matches!(self.rest, Rest::Peer(_))
     }
+
+    /// The same was said in other pieces: everything else has to be the same.
+    pub(super) fn check_same(&self, cut: &Self) {
+        assert_eq!(
+            shown(&cut.sent),
+            shown(&self.sent),
+            "replies depend on cuts"
+        );
+        assert_eq!(
+            cut.world.asked(),
+            self.world.asked(),
+            "questions depend on cuts"
+        );
+        assert_eq!(cut.rest.kind(), self.rest.kind(), "the end depends on cuts");
+    }
+}
+
+/// Octets as they can be read in a failure.
+pub(super) fn shown(octets: &[u8]) -> String {
+    octets.escape_ascii().to_string()
 }
 
 pub(super) fn tls() -> TlsFacts {
@@ -158,12 +191,11 @@ pub(super) fn lines(output: &[u8]) -> impl Iterator<Item = &[u8]> {
 /// A line that a server says: at most 512 octets with its CRLF (RFC 5321 4.5.3.1.5, RFC 2449 4),
 /// and no control character.
 pub(super) fn check_line(line: &[u8]) -> &[u8] {
-    let shown = || line.escape_ascii().to_string();
-    assert!(line.len() <= 512, "{} octets: {}", line.len(), shown());
+    assert!(line.len() <= 512, "{} octets: {}", line.len(), shown(line));
     let Some(text) = line.strip_suffix(b"\r\n") else {
-        panic!("a line without an end: {}", shown());
+        panic!("a line without an end: {}", shown(line));
     };
-    assert!(!text.iter().any(u8::is_ascii_control), "{}", shown());
-    assert!(std::str::from_utf8(text).is_ok(), "{}", shown());
+    assert!(!text.iter().any(u8::is_ascii_control), "{}", shown(line));
+    assert!(std::str::from_utf8(text).is_ok(), "{}", shown(line));
     text
 }
