@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::request::{Asked, Body, Named, Rest};
-use super::{Answer, Api, field, page_size};
+use super::{Answer, Api, field};
 use crate::access::Caller;
 
 pub(super) fn routes() -> Router<Api> {
@@ -144,15 +144,8 @@ pub(super) async fn list(
     Asked(rest): Asked<Rest>,
 ) -> Answer<Json<Vec<Shown>>> {
     let all = api.admins.administrators(&by).await?;
-    let is_behind = |one: &Administrator| {
-        let after = rest.after.as_deref();
-        after.is_none_or(|after| one.name.as_str() > after)
-    };
-    let page = all
-        .into_iter()
-        .filter(is_behind)
-        .take(page_size(rest.limit));
-    Ok(Json(page.map(Shown::from).collect()))
+    let page = rest.page(all, |one| one.name.as_str());
+    Ok(Json(page.into_iter().map(Shown::from).collect()))
 }
 
 #[utoipa::path(get, path = "/v1/administrators/{name}", responses((status = 200, body = Shown)))]

@@ -13,7 +13,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::request::{Asked, Named, Rest};
-use super::{Answer, Api, field, page_size};
+use super::{Answer, Api, field};
 use crate::access::Caller;
 use crate::problem::Problem;
 
@@ -119,7 +119,7 @@ pub(super) async fn list(
     let slowed = slowed.map_err(AdministrationError::from)?;
     let mut shown: Vec<_> = slowed.into_iter().map(Shown::from).collect();
     shown.sort_by(|one, other| one.name.cmp(&other.name));
-    Ok(Json(page_of(shown, &rest, |one| &one.name)))
+    Ok(Json(rest.page(shown, |one| &one.name)))
 }
 
 #[utoipa::path(delete, path = "/v1/limits/sources/{source}", responses((status = 204)))]
@@ -172,41 +172,5 @@ pub(super) async fn sessions(
     let lines = watch(&api)?.sessions(&by.rights.realm).await;
     let lines = lines.map_err(AdministrationError::from)?;
     let shown = lines.into_iter().map(SessionShown::from).collect();
-    Ok(Json(page_of(shown, &rest, |one| &one.address)))
-}
-
-/// A page of a sorted list, in which several lines can have one name: they are on one page.
-fn page_of<T>(mut lines: Vec<T>, rest: &Rest, name: impl Fn(&T) -> &String) -> Vec<T> {
-    lines.retain(|line| rest.after.as_ref().is_none_or(|after| name(line) > after));
-    let limit = page_size(rest.limit);
-    if let Some((page, behind)) = lines.split_at_checked(limit)
-        && let Some(last) = page.last()
-    {
-        let more = behind.iter().take_while(|line| name(line) == name(last));
-        let end = limit.saturating_add(more.count());
-        lines.truncate(end);
-    }
-    lines
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lines_of_one_name_are_on_one_page() {
-        let lines = || ["a", "b", "b", "b", "c"].map(str::to_owned).to_vec();
-        let page = |after: Option<&str>, limit| {
-            let rest = Rest {
-                after: after.map(str::to_owned),
-                limit: Some(limit),
-            };
-            page_of(lines(), &rest, |line| line).concat()
-        };
-        assert_eq!(page(None, 2), "abbb");
-        assert_eq!(page(Some("b"), 2), "c");
-        assert_eq!(page(None, 1), "a");
-        assert_eq!(page(None, 5), "abbbc");
-        assert_eq!(page(Some("c"), 5), "");
-    }
+    Ok(Json(rest.page(shown, |one| &one.address)))
 }

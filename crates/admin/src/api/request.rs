@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use utoipa::IntoParams;
 
+use super::page_size;
 use crate::problem::Problem;
 
 /// A JSON body.
@@ -86,6 +87,24 @@ pub(super) struct Rest {
     pub(super) limit: Option<usize>,
 }
 
+impl Rest {
+    /// A page of a list that is sorted by these names. Several lines can have one name: they are on
+    /// one page, since the next one begins behind the name.
+    pub(super) fn page<T>(&self, mut lines: Vec<T>, name: fn(&T) -> &str) -> Vec<T> {
+        let after = self.after.as_deref();
+        lines.retain(|line| after.is_none_or(|after| name(line) > after));
+        let limit = page_size(self.limit);
+        if let Some((page, behind)) = lines.split_at_checked(limit)
+            && let Some(last) = page.last()
+        {
+            let more = behind.iter().take_while(|line| name(line) == name(last));
+            let end = limit.saturating_add(more.count());
+            lines.truncate(end);
+        }
+        lines
+    }
+}
+
 /// The name of one thing, as the last variable part of the path.
 pub(super) struct Named(pub(super) String);
 
@@ -146,5 +165,27 @@ where
         let problem = |why: PathRejection| Problem::new(why.status(), why.body_text());
         read.map(|Path((name, within))| Self(name, within))
             .map_err(problem)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_of_one_name_are_on_one_page() {
+        let lines = || ["a", "b", "b", "b", "c"].map(str::to_owned).to_vec();
+        let page = |after: Option<&str>, limit| {
+            let rest = Rest {
+                after: after.map(str::to_owned),
+                limit: Some(limit),
+            };
+            rest.page(lines(), String::as_str).concat()
+        };
+        assert_eq!(page(None, 2), "abbb");
+        assert_eq!(page(Some("b"), 2), "c");
+        assert_eq!(page(None, 1), "a");
+        assert_eq!(page(None, 5), "abbbc");
+        assert_eq!(page(Some("c"), 5), "");
     }
 }

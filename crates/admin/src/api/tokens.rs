@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 
 use super::administrators::RightsShown;
 use super::request::{Asked, Body, Named, Rest};
-use super::{Answer, Api, field, page_size};
+use super::{Answer, Api, field};
 use crate::access::Caller;
 use crate::problem::Problem;
 
@@ -88,15 +88,8 @@ pub(super) async fn list(
     Asked(rest): Asked<Rest>,
 ) -> Answer<Json<Vec<Shown>>> {
     let all = api.admins.tokens(&by).await?;
-    let is_behind = |token: &Token| {
-        let after = rest.after.as_deref();
-        after.is_none_or(|after| token.id.as_str() > after)
-    };
-    let page = all
-        .into_iter()
-        .filter(is_behind)
-        .take(page_size(rest.limit));
-    Ok(Json(page.map(Shown::from).collect()))
+    let page = rest.page(all, |token| token.id.as_str());
+    Ok(Json(page.into_iter().map(Shown::from).collect()))
 }
 
 #[utoipa::path(get, path = "/v1/tokens/{id}", responses((status = 200, body = Shown)))]
