@@ -602,7 +602,7 @@ impl IntakeDesk {
 
     /// One line per refusal: client, envelope, rule, reply, session.
     fn log_refusal(&self, refused: &Refused) {
-        let (from, to) = match (&self.transaction, &self.notes.envelope) {
+        let (from, to) = match (&self.transaction, self.notes.ended(refused.verb)) {
             (Some(open), _) => (
                 open.sender.reverse_path.to_string(),
                 open.recipients_for_logs(),

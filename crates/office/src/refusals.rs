@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use cassmail_mail::{Address, MessageId, ReversePath};
+use cassmail_smtp::Verb;
 use cassmail_smtp::server::{
     Answer, BeginRefusal, CommitRefusal, Helo, Hop, LoginRefusal, RecipientRefusal, Refused,
     SenderRefusal,
@@ -54,14 +55,21 @@ impl Notes {
         };
     }
 
+    /// The transaction that has just ended, if this refusal is that of its message, or of the time
+    /// that it took: a command behind it has none.
+    pub(crate) fn ended(&self, verb: Verb) -> Option<&Envelope> {
+        let is_text = matches!(verb, Verb::Data | Verb::Bdat | Verb::Unasked);
+        self.envelope.as_ref().filter(|_| is_text)
+    }
+
     /// The record of a refusal; `open` is the transaction that goes on.
     pub(crate) fn refusal(&self, refused: Refused, open: Option<Envelope>) -> Refusal {
         let about = refused.about;
         let late = about.as_ref().and_then(|about| self.late.get(about));
         let rule = late.copied().or(self.rule).unwrap_or(Rule::Protocol);
         let named = about.as_deref().and_then(path_in);
-        let is_sender = refused.verb.as_str() == "MAIL";
-        let envelope = open.or_else(|| self.envelope.clone());
+        let is_sender = refused.verb == Verb::Mail;
+        let envelope = open.or_else(|| self.ended(refused.verb).cloned());
         let (message, user, reverse_path, recipients) = match envelope {
             Some(envelope) => (
                 Some(envelope.message),

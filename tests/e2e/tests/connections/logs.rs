@@ -41,6 +41,7 @@ fn every_refusal_has_one_line_with_client_envelope_rule_and_reply() {
     refused("RCPT TO:<bob@here.example>", "250");
     refused("DATA", "354");
     refused("bare\nline feed\r\n.", "550 5.6.0");
+    refused("WHAT", "500");
     let size = one_line(&server, "552 5.3.4");
     assert!(size.contains("MAIL"), "{size}");
     for (reply, about) in [
@@ -55,6 +56,8 @@ fn every_refusal_has_one_line_with_client_envelope_rule_and_reply() {
     let text = one_line(&server, "550 5.6.0");
     assert!(text.contains("mail.from=\"<a@far.example>\""), "{text}");
     assert!(text.contains("mail.to=\"bob@here.example\""), "{text}");
+    let behind = one_line(&server, " 500 ");
+    assert!(behind.contains("mail.from=\"\""), "{behind}");
 }
 
 #[test]
