@@ -69,11 +69,19 @@ async fn main() {
         }
         took.push(clock.real().saturating_sub(began));
         if let Some(latest) = took.last_chunk::<GRACE_IN_DAYS>() {
-            emptied.set_grace_of_directory(latest.iter().sum()).await;
+            set_grace_of_directory(&emptied, latest.iter().sum()).await;
         }
         say(&report(day, &reads, &emptied).await);
     }
     say(&compare(&emptied, waiting).await);
+}
+
+/// Lets tombstones of the directory go that are older than this on the clock of Cassandra.
+async fn set_grace_of_directory(emptied: &Emptied, grace: Duration) {
+    let seconds = grace.as_secs();
+    let text = format!("ALTER TABLE mbox_dir WITH gc_grace_seconds = {seconds}");
+    let changed = emptied.session.query_unpaged(text, ()).await;
+    changed.expect("another grace");
 }
 
 /// What a day was like.

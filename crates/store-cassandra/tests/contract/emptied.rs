@@ -61,7 +61,7 @@ pub(crate) struct Emptied {
     pub(crate) clock: Arc<Turned>,
     pub(crate) account: AccountId,
     pub(crate) one: OnePartition,
-    session: Arc<Session>,
+    pub(crate) session: Arc<Session>,
     /// So many times it was emptied.
     times: usize,
 }
@@ -156,16 +156,6 @@ impl Emptied {
         self.one.drop(self.account, &ids).await;
         store.settled().await;
         ids.len()
-    }
-
-    /// Lets tombstones of the directory go that are older than this on the clock of Cassandra.
-    #[expect(clippy::allow_attributes, reason = "only the example turns it")]
-    #[allow(dead_code, reason = "only the example turns it")]
-    pub(crate) async fn set_grace_of_directory(&self, grace: Duration) {
-        let seconds = grace.as_secs();
-        let text = format!("ALTER TABLE mbox_dir WITH gc_grace_seconds = {seconds}");
-        let changed = self.session.query_unpaged(text, ()).await;
-        changed.expect("another grace");
     }
 
     /// What a listing reads now.
@@ -264,15 +254,8 @@ impl OnePartition {
     async fn put(&self, account: AccountId, id: MessageId) {
         let uid = Uuid::from_bytes(account.to_key());
         let values = (uid, CqlTimeuuid::from(id.to_uuid()), 1_i64, micros(id));
-        // A busy machine may be too slow for Cassandra's own limits; the store tries again as well.
-        let mut put = self.session.execute_unpaged(&self.put, values).await;
-        for _ in 0..TRIES {
-            if put.is_ok() {
-                return;
-            }
-            put = self.session.execute_unpaged(&self.put, values).await;
-        }
-        put.expect("a row");
+        let put = tried(async || self.session.execute_unpaged(&self.put, &values).await);
+        put.await.expect("a row");
     }
 
     async fn drop(&self, account: AccountId, ids: &[MessageId]) {
@@ -284,14 +267,8 @@ impl OnePartition {
                 batch.append_statement(self.drop.clone());
                 rows.push((micros(*id) + 1, uid, CqlTimeuuid::from(id.to_uuid())));
             }
-            let mut dropped = self.session.batch(&batch, &rows).await;
-            for _ in 0..TRIES {
-                if dropped.is_ok() {
-                    break;
-                }
-                dropped = self.session.batch(&batch, &rows).await;
-            }
-            dropped.expect("deletions");
+            let dropped = tried(async || self.session.batch(&batch, &rows).await);
+            dropped.await.expect("deletions");
         }
     }
 
@@ -312,6 +289,19 @@ impl OnePartition {
         let (_, read) = traced(&self.session, LIST_ONE, &(uid,)).await?;
         Some(read)
     }
+}
+
+/// The outcome, tried again while it fails: a busy machine may be too slow for Cassandra's own
+/// limits, and the store tries again as well.
+async fn tried<T, E>(attempt: impl AsyncFn() -> Result<T, E>) -> Result<T, E> {
+    let mut outcome = attempt().await;
+    for _ in 1..TRIES {
+        if outcome.is_ok() {
+            break;
+        }
+        outcome = attempt().await;
+    }
+    outcome
 }
 
 const LIST_ONE: &str = "SELECT id, size FROM one_partition WHERE uid = ?";
