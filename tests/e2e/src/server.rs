@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use crate::{Configuration, Deadline, Keyspace, Process, run, settings};
+use crate::{Configuration, Deadline, Keyspace, Process, keyspace, run, settings};
 
 /// The accounts of development mode, all in example.org.
 pub const ACCOUNTS: [&str; 5] = ["alice", "bob", "carol", "dave", "erin"];
@@ -77,7 +77,7 @@ pub struct Server {
     offset: u16,
     process: Process,
     /// Given back when the process has ended: fields are dropped in their order.
-    _keyspace: Option<Keyspace>,
+    keyspace: Option<Keyspace>,
 }
 
 /// On a cluster, the first start makes the tables.
@@ -92,7 +92,7 @@ impl Server {
     pub fn start(options: Options) -> Self {
         let folder = tempfile::tempdir().expect("there is room for temporary files");
         let offset = free_offset();
-        let keyspace = Keyspace::take().filter(|_| !options.memory);
+        let keyspace = (!options.memory).then(Keyspace::take).flatten();
         let mut arguments: Vec<String> = ["serve", "--dev", "--port-offset"]
             .map(str::to_owned)
             .into();
@@ -140,7 +140,7 @@ impl Server {
         if keyspace.as_ref().is_some_and(|keyspace| keyspace.is_new) {
             let mut command = settings::command();
             command.args(["store", "init", "--config", &file]);
-            run(&mut command, b"", READY).well();
+            run(&mut command, b"", keyspace::MAKING).well();
         }
         let arguments = ["serve", "--config", &file].map(str::to_owned);
         Self::launch(folder, offset, arguments.into(), keyspace)
@@ -153,14 +153,17 @@ impl Server {
         keyspace: Option<Keyspace>,
     ) -> Self {
         let process = launch(&arguments, folder.path());
-        let server = Self {
+        let mut server = Self {
             arguments,
             folder,
             offset,
             process,
-            _keyspace: keyspace,
+            keyspace,
         };
         server.wait_until_ready();
+        if let Some(keyspace) = &mut server.keyspace {
+            keyspace.is_new = false;
+        }
         server
     }
 
@@ -321,14 +324,18 @@ impl Server {
     }
 
     fn wait_until_ready(&self) {
-        let deadline = Deadline::after(READY);
+        let patience = match &self.keyspace {
+            Some(keyspace) if keyspace.is_new => keyspace::MAKING,
+            _ => READY,
+        };
+        let deadline = Deadline::after(patience);
         while !ready(self.port(Port::Admin)) {
             // Bounded polling: nothing tells a parent when a server is ready.
             let ended = self.process.wait(Duration::from_millis(10));
             assert!(ended.is_none(), "the server ended: {ended:?}");
             assert!(
                 !deadline.passed(),
-                "the server is not ready within {READY:?}"
+                "the server is not ready within {patience:?}"
             );
         }
     }
