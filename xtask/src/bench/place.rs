@@ -4,6 +4,7 @@ use std::fs::{self, Permissions};
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU16, Ordering};
 
 use anyhow::{Context as _, Result};
 use serde_json::Value;
@@ -104,14 +105,19 @@ fn open_to_all(path: &Path) -> Result<()> {
 }
 
 /// Ports of the loopback that nobody uses now.
+///
+/// All are below 32768, from where on the system takes those of outgoing connections: each server
+/// has a hundred of them to a cluster, and would now and then hold what the next one is to have.
 pub(super) fn free_ports<const COUNT: usize>() -> Result<[u16; COUNT]> {
-    // All are held until all are known, or one would be found twice.
-    let mut held = Vec::with_capacity(COUNT);
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let start = u16::try_from(std::process::id() % 200).expect("less than 200") * 100;
     let mut ports = [0; COUNT];
     for port in &mut ports {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("no port is free")?;
-        *port = listener.local_addr()?.port();
-        held.push(listener);
+        let candidates = std::iter::from_fn(|| Some(NEXT.fetch_add(1, Ordering::Relaxed)));
+        let candidates = candidates.take(20_000);
+        let mut candidates = candidates.map(|count| 12_000 + (start + count % 20_000) % 20_000);
+        let is_free = |port: &u16| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok();
+        *port = candidates.find(is_free).context("no port is free")?;
     }
     Ok(ports)
 }
