@@ -37,6 +37,6 @@ pub use enclosure::{Enclosure, Inhabited, layers};
 pub use keyspace::Keyspace;
 pub use pop3::Maildrop;
 pub use process::{Ended, Process, installed, run};
-pub use server::{ACCOUNTS, Options, PASSWORD, Port, Server};
+pub use server::{ACCOUNTS, Options, PASSWORD, Port, Server, free_offset};
 pub use smtp::{Conversation, stuffed};
 pub use wire::{Wire, credulous};

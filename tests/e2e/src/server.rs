@@ -385,7 +385,8 @@ fn text(path: &Path) -> String {
 
 /// An offset with which every port is free. Below 32768, so that no client's own port is met; each
 /// process of tests begins elsewhere, and no offset is given out twice.
-fn free_offset() -> u16 {
+/// What can be added to each [`Port`] so that nobody listens there now.
+pub fn free_offset() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let start = u16::try_from(std::process::id() % 280).expect("less than 280") * 100;
     loop {

@@ -8,6 +8,7 @@ mod commands;
 mod crash;
 mod door;
 mod fetchers;
+mod first_hour;
 mod hellos;
 mod limits;
 mod logins;
