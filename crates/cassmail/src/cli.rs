@@ -213,7 +213,11 @@ pub(crate) enum Domain {
         postmaster: Option<String>,
     },
     /// List the domains
-    List,
+    List {
+        /// Print them as JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Change how long the mail of a domain's accounts stays
     Set {
         /// The domain
@@ -261,6 +265,9 @@ pub(crate) enum Account {
         /// Only those of this domain
         #[arg(long)]
         domain: Option<String>,
+        /// Print them as JSON
+        #[arg(long)]
+        json: bool,
     },
     /// Change an account's password
     Passwd {
@@ -422,6 +429,9 @@ pub(crate) enum AppPassword {
     List {
         /// Whose
         address: String,
+        /// Print them as JSON
+        #[arg(long)]
+        json: bool,
     },
     /// Remove one
     Remove {
@@ -456,6 +466,9 @@ pub(crate) enum Alias {
         /// Only those of this domain
         #[arg(long)]
         domain: Option<String>,
+        /// Print them as JSON
+        #[arg(long)]
+        json: bool,
     },
     /// Remove an alias
     Remove {

@@ -22,21 +22,12 @@ pub(crate) async fn domain(client: &Client, command: Domain) -> Outcome {
             let body = json!({ "name": name, "postmaster": postmaster });
             send(client, Method::POST, "/v1/domains", &body).await?;
         }
-        Domain::List => {
-            for domain in domains(client).await? {
-                let notes = [("postmaster", "postmaster"), ("catch-all", "catch_all")];
-                let notes = notes.iter().filter_map(|(name, key)| {
-                    domain[key]
-                        .as_str()
-                        .map(|address| format!("\t{name} {address}"))
-                });
-                print::data(format!(
-                    "{}{}{}{}",
-                    text(&domain["name"]),
-                    notes.collect::<String>(),
-                    retention::note(&domain),
-                    quota::note(&domain)
-                ));
+        Domain::List { json } => {
+            let list = domains(client).await?;
+            if json {
+                pages::json(list);
+            } else {
+                list.iter().for_each(show_domain);
             }
         }
         Domain::Set { name, keep } => {
@@ -55,6 +46,21 @@ pub(crate) async fn domain(client: &Client, command: Domain) -> Outcome {
         }
     }
     Ok(())
+}
+
+fn show_domain(domain: &Value) {
+    let notes = [("postmaster", "postmaster"), ("catch-all", "catch_all")];
+    let notes = notes.iter().filter_map(|(name, key)| {
+        let address = domain[key].as_str()?;
+        Some(format!("\t{name} {address}"))
+    });
+    print::data(format!(
+        "{}{}{}{}",
+        text(&domain["name"]),
+        notes.collect::<String>(),
+        retention::note(domain),
+        quota::note(domain)
+    ));
 }
 
 /// Refuses what cannot be done whatever the store says, before one is opened.
@@ -78,7 +84,7 @@ pub(crate) async fn account(client: &Client, command: Account) -> Outcome {
             let body = json!({ "address": address, "password": password.expose() });
             send(client, Method::POST, "/v1/accounts", &body).await?;
         }
-        Account::List { domain } => list_accounts(client, domain).await?,
+        Account::List { domain, json } => list_accounts(client, domain, json).await?,
         Account::Passwd {
             address,
             password_stdin,
@@ -122,18 +128,13 @@ async fn app_password(client: &Client, command: AppPassword) -> Outcome {
             let made = send(client, Method::POST, &path, &body).await?;
             print::data(text(&made["password"]));
         }
-        AppPassword::List { address } => {
+        AppPassword::List { address, json } => {
             let path = path("/v1/accounts", &address, "/app-passwords");
             let listed: Vec<Value> = client.get(&path).await.map_err(refused)?;
-            for one in listed {
-                let services = one["services"].as_array().map(Vec::as_slice);
-                let services: Vec<_> = services.unwrap_or_default().iter().map(text).collect();
-                print::data(format!(
-                    "{}\t{}\t{}",
-                    text(&one["name"]),
-                    services.join(" "),
-                    day(one["created_at"].as_i64().unwrap_or_default())
-                ));
+            if json {
+                pages::json(listed);
+            } else {
+                listed.iter().for_each(show_app_password);
             }
         }
         AppPassword::Remove { address, name } => {
@@ -143,6 +144,17 @@ async fn app_password(client: &Client, command: AppPassword) -> Outcome {
         }
     }
     Ok(())
+}
+
+fn show_app_password(one: &Value) {
+    let services = one["services"].as_array().map(Vec::as_slice);
+    let services: Vec<_> = services.unwrap_or_default().iter().map(text).collect();
+    print::data(format!(
+        "{}\t{}\t{}",
+        text(&one["name"]),
+        services.join(" "),
+        day(one["created_at"].as_i64().unwrap_or_default())
+    ));
 }
 
 /// A time in seconds since 1970, as the day that it is on (UTC).
@@ -166,7 +178,7 @@ pub(crate) async fn alias(client: &Client, command: Alias) -> Outcome {
                 send(client, Method::POST, "/v1/aliases", &body).await?;
             }
         },
-        Alias::List { domain } => list_aliases(client, domain).await?,
+        Alias::List { domain, json } => list_aliases(client, domain, json).await?,
         Alias::Remove { address } => match address.strip_prefix('@') {
             Some(domain) => set_catch_all(client, domain, None).await?,
             None => {
@@ -192,7 +204,16 @@ async fn set_catch_all(client: &Client, domain: &str, target: Option<&String>) -
         .map(drop)
 }
 
-async fn list_accounts(client: &Client, domain: Option<String>) -> Outcome {
+async fn list_accounts(client: &Client, domain: Option<String>, json: bool) -> Outcome {
+    if json {
+        let mut all = Vec::new();
+        each(client, "/v1/accounts", domain, |account| {
+            all.push(account.clone());
+        })
+        .await?;
+        pages::json(all);
+        return Ok(());
+    }
     each(client, "/v1/accounts", domain, |account| {
         let state = text(&account["state"]);
         let note = if state == "enabled" {
@@ -206,32 +227,35 @@ async fn list_accounts(client: &Client, domain: Option<String>) -> Outcome {
     .await
 }
 
-async fn list_aliases(client: &Client, domain: Option<String>) -> Outcome {
-    let catch_alls = domains(client).await?;
-    for found in &catch_alls {
+/// Those of one domain or of all, the catch-alls first.
+async fn list_aliases(client: &Client, domain: Option<String>, json: bool) -> Outcome {
+    let wanted = domain.as_deref().map(str::to_lowercase);
+    let mut all = Vec::new();
+    for found in domains(client).await? {
         let name = text(&found["name"]);
-        if let (true, Some(target)) = (
-            domain
-                .as_deref()
-                .is_none_or(|wanted| wanted.to_lowercase() == name),
-            found["catch_all"].as_str(),
-        ) {
-            print::data(format!("@{name}\t{target}"));
+        let is_wanted = wanted.as_deref().is_none_or(|wanted| wanted == name);
+        if let (true, Some(target)) = (is_wanted, found["catch_all"].as_str()) {
+            all.push(json!({ "address": format!("@{name}"), "targets": [target] }));
         }
     }
     each(client, "/v1/aliases", domain, |alias| {
-        let targets = alias["targets"]
-            .as_array()
-            .map(Vec::as_slice)
-            .unwrap_or_default();
-        let targets: Vec<_> = targets.iter().map(text).collect();
+        all.push(alias.clone());
+    })
+    .await?;
+    if json {
+        pages::json(all);
+        return Ok(());
+    }
+    for alias in &all {
+        let targets = alias["targets"].as_array().map(Vec::as_slice);
+        let targets: Vec<_> = targets.unwrap_or_default().iter().map(text).collect();
         print::data(format!(
             "{}\t{}",
             text(&alias["address"]),
             targets.join(" ")
         ));
-    })
-    .await
+    }
+    Ok(())
 }
 
 /// Shows every item of a listing, page by page, of one domain or of all.

@@ -91,6 +91,7 @@ on_each_way!(
     an_application_password_is_shown_once_listed_and_removed
     an_alias_leads_to_others_and_is_removed
     a_catch_all_is_an_alias_of_a_domain
+    every_list_can_be_had_as_json
     an_alias_that_cannot_be_made_says_why
 );
 
@@ -321,6 +322,46 @@ fn an_alias_leads_to_others_and_is_removed(way: Way) {
     assert_eq!(
         ended.error(1),
         "there is no alias team@here.example; list them with: cassmail alias list"
+    );
+}
+
+fn every_list_can_be_had_as_json(way: Way) {
+    let house = way.furnished();
+    house
+        .run(&["alias", "add", "@here.example", "bob@here.example"])
+        .done();
+    house
+        .run(&["alias", "add", "all@here.example", "bob@here.example"])
+        .done();
+    house
+        .run(&[
+            "account",
+            "app-password",
+            "add",
+            "bob@here.example",
+            "phone",
+        ])
+        .done();
+    let list = |words: &[&str]| -> serde_json::Value {
+        let words = [words, &["--json"]].concat();
+        serde_json::from_str(house.run(&words).done()).expect("it is JSON")
+    };
+    assert_eq!(list(&["domain", "list"])[0]["name"], "here.example");
+    let accounts = list(&["account", "list"]);
+    assert_eq!(accounts[0]["address"], "bob@here.example");
+    assert_eq!(accounts[0]["state"], "enabled");
+    assert_eq!(
+        list(&["alias", "list"]),
+        serde_json::json!([
+            { "address": "@here.example", "targets": ["bob@here.example"] },
+            { "address": "all@here.example", "targets": ["bob@here.example"] },
+        ])
+    );
+    let phone = list(&["account", "app-password", "list", "bob@here.example"]);
+    assert_eq!(phone[0]["name"], "phone");
+    assert_eq!(
+        list(&["alias", "list", "--domain", "here.example"])[1],
+        list(&["alias", "list"])[1]
     );
 }
 
