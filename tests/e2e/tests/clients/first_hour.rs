@@ -1,7 +1,8 @@
 //! The walk of `docs/first-hour.md`, as somebody types it who has never seen cassmail.
 //!
 //! Indented lines that begin with `$` are typed, and what stands below them is what they print; a
-//! block below a line that says "into" and a name is the content of that file. Ports are others here.
+//! block below a line that says "into" and a name is the content of that file. Ports are others
+//! here.
 
 use std::path::Path;
 use std::process::Command;
@@ -178,8 +179,6 @@ fn fixed(word: &str) -> String {
     const CALENDAR: &str = "Mon, Tue, Wed, Thu, Fri, Sat, Sun, \
         Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec";
     let is_of_the_calendar = CALENDAR.split_whitespace().any(|name| name == word);
-    match is_of_the_calendar || word.contains(|letter: char| letter.is_ascii_digit()) {
-        true => "#".to_owned(),
-        false => word.to_owned(),
-    }
+    let differs = is_of_the_calendar || word.contains(|letter: char| letter.is_ascii_digit());
+    if differs { "#" } else { word }.to_owned()
 }
