@@ -50,6 +50,19 @@ pub enum Who {
     },
 }
 
+/// An administrator as he is now, for whoever remembers that he was let in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standing {
+    /// Who it is, and what he may do.
+    pub principal: Principal,
+    /// His password.
+    pub password: PasswordMark,
+}
+
+/// Stands for a password: another one has another mark. It says nothing about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PasswordMark([u8; 32]);
+
 /// What somebody says who he is.
 #[derive(Debug, Clone)]
 pub enum AdminClaim {
@@ -180,6 +193,22 @@ impl AdminLogins {
             self.clock.sleep(delay).await;
         }
         verdict
+    }
+
+    /// What an administrator is now; none if there is none of that name.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn standing(&self, name: &AdminName) -> Result<Option<Standing>, StoreError> {
+        let found = self.store.administrator(name.clone()).await?;
+        Ok(found.map(|one| Standing {
+            // Each hash has a salt of its own: the same password set again is another one.
+            password: PasswordMark(Sha256::digest(one.password_hash.as_bytes()).into()),
+            principal: Principal {
+                who: Who::Administrator(one.name),
+                rights: one.rights,
+            },
+        }))
     }
 
     /// Whose wrong claims are counted.

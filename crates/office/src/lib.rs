@@ -44,7 +44,9 @@ mod tokens;
 mod trace;
 mod watch;
 
-pub use admin_login::{AdminClaim, AdminLoginFailure, AdminLogins, Principal, Who};
+pub use admin_login::{
+    AdminClaim, AdminLoginFailure, AdminLogins, PasswordMark, Principal, Standing, Who,
+};
 pub use administration::{
     AccountLine, Administration, AdministrationError, AliasLine, AppPasswordLine, NewPassword,
     QuotaChange, QuotaReport, RetentionChange,
@@ -78,5 +80,5 @@ pub use submission::Completion;
 pub use tokens::{JwksError, TokenOptions, Tokens};
 pub use watch::{SessionLine, SlowedLine, SlowedOne, TriedAt, Watch};
 
-/// From where somebody connects.
-pub use cassmail_wire::Source;
+/// From where somebody connects, and when.
+pub use cassmail_wire::{Moment, Source};
