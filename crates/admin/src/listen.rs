@@ -34,8 +34,22 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Conversation for T {}
 pub type Handshake<'a> =
     Pin<Box<dyn Future<Output = io::Result<Box<dyn Conversation>>> + Send + 'a>>;
 
+/// Whether others on the way can read what is spoken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Transport {
+    /// They cannot.
+    Secured,
+    /// It does not leave the machine, or somebody else secures it.
+    Clear,
+}
+
 /// Makes conversations of connections.
 pub trait Tls: Send + Sync {
+    /// What its conversations are.
+    fn transport(&self) -> Transport {
+        Transport::Secured
+    }
+
     /// Shakes hands.
     fn accept(&self, stream: TcpStream) -> Handshake<'_>;
 }
@@ -45,6 +59,10 @@ pub trait Tls: Send + Sync {
 pub struct NoTls;
 
 impl Tls for NoTls {
+    fn transport(&self) -> Transport {
+        Transport::Clear
+    }
+
     fn accept(&self, stream: TcpStream) -> Handshake<'_> {
         Box::pin(async { Ok(Box::new(stream) as Box<dyn Conversation>) })
     }
@@ -116,13 +134,17 @@ impl AdminListener {
             return;
         };
         let (tls, patience) = (Arc::clone(&self.tls), self.handshake);
+        let transport = tls.transport();
         let (router, stopped) = (router.clone(), stopped.clone());
         let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
         open.spawn(async move {
             let _place = place;
             let _ = stream.set_nodelay(true);
             match timeout(patience, tls.accept(stream)).await {
-                Ok(Ok(conversation)) => converse(conversation, peer, router, stopped).await,
+                Ok(Ok(conversation)) => {
+                    let with = (peer, transport);
+                    converse(conversation, with, router, stopped).await;
+                }
                 Ok(Err(error)) => tracing::debug!(
                     event = event::TLS_FAILED,
                     client.address = %peer.ip(),
@@ -136,7 +158,7 @@ impl AdminListener {
 
 async fn converse(
     conversation: Box<dyn Conversation>,
-    peer: SocketAddr,
+    (peer, transport): (SocketAddr, Transport),
     router: Router,
     mut stopped: watch::Receiver<bool>,
 ) {
@@ -145,6 +167,7 @@ async fn converse(
         async move {
             let mut request = request.map(Body::new);
             request.extensions_mut().insert(peer);
+            request.extensions_mut().insert(transport);
             let answer = router.call(request).await;
             Ok::<_, Infallible>(answer.unwrap_or_else(|never| match never {}))
         }

@@ -11,7 +11,7 @@ use axum::routing::get;
 use cassmail_store::{Health, Store};
 use cassmail_telemetry::Metrics;
 
-use crate::StoreKeeper;
+use crate::{StoreKeeper, Traffic};
 
 /// What the readings are taken from.
 #[derive(Clone)]
@@ -24,6 +24,8 @@ pub struct Readings {
     pub keeper: Arc<dyn StoreKeeper>,
     /// Whether an administrator wants mail sent elsewhere.
     pub drained: Arc<AtomicBool>,
+    /// What came in and went out lately.
+    pub traffic: Arc<Traffic>,
 }
 
 /// `/healthz`: the process works. `/readyz`: it takes mail and gives it out. `/metrics`: figures.

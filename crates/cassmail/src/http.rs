@@ -8,7 +8,7 @@ use std::sync::Arc;
 use axum::Router;
 use cassmail_admin::{
     AdminDoor, AdminListener, Conversation, Handshake, HealthAccess, LoginAuthenticator, NoTls,
-    Readings, Tls, remote_administration, serve_administrators,
+    Pages, Readings, Tls, remote_administration, serve_administrators,
 };
 use cassmail_net::TlsService;
 use cassmail_telemetry::event;
@@ -64,12 +64,15 @@ fn announce(port: &AdminListener, asked: SocketAddr) {
 
 fn router(house: &House<'_>, figures: &Readings) -> Outcome<Router> {
     let limits = wiring::server_options(house.settings, house.clock)?.limits;
-    let logins = LoginAuthenticator {
+    let logins = Arc::new(LoginAuthenticator {
         logins: Arc::clone(&house.office.admin_logins),
         metrics: Arc::clone(house.metrics),
+    });
+    let pages = Pages {
+        logins: Arc::clone(&logins),
     };
     let door = AdminDoor {
-        authenticators: vec![Arc::new(logins)],
+        authenticators: vec![logins],
         health: if house.settings.admin.health_without_login {
             HealthAccess::Anybody
         } else {
@@ -84,6 +87,7 @@ fn router(house: &House<'_>, figures: &Readings) -> Outcome<Router> {
         keeper,
         figures.clone(),
         door,
+        pages,
     ))
 }
 

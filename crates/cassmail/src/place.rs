@@ -96,6 +96,7 @@ async fn in_process(
         metrics,
         keeper: Arc::clone(&opened.keeper) as _,
         drained: Arc::default(),
+        traffic: Arc::default(),
     };
     let keeper = Arc::clone(&opened.keeper);
     let router = administration(office.administered(None), keeper, readings);

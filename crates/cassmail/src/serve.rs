@@ -518,6 +518,7 @@ impl Administrators {
             metrics: Arc::clone(metrics),
             keeper: Arc::clone(&opened.keeper) as _,
             drained: Arc::default(),
+            traffic: Arc::default(),
         };
         let keeper = Arc::clone(&opened.keeper);
         let router = administration(house.administered(), keeper, figures.clone());
@@ -528,6 +529,10 @@ impl Administrators {
             router,
             told_to_stop(stopped.clone()),
         )))];
+        let traffic = Arc::clone(&figures.traffic);
+        let clock = house.administered().clock;
+        let kept = traffic.keep(Arc::clone(metrics), clock, stopped.clone());
+        tasks.push(tokio::spawn(kept));
         // Before the readings: who sees those may use these.
         for served in http::listen(house, &figures, &stopped)? {
             tasks.push(tokio::spawn(served));

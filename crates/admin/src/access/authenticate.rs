@@ -172,7 +172,7 @@ fn anybody() -> Principal {
 
 /// A browser says where a request comes from; programs do not. It sends a password that it knows by
 /// itself, so pages of others must not be able to make it.
-fn comes_from_elsewhere(headers: &HeaderMap) -> bool {
+pub(crate) fn comes_from_elsewhere(headers: &HeaderMap) -> bool {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     if let Some(site) = text("sec-fetch-site") {
         return !matches!(site, "same-origin" | "none");
@@ -188,7 +188,7 @@ fn comes_from_elsewhere(headers: &HeaderMap) -> bool {
 }
 
 /// What is answered here is for no cache, and no page may make anything else of it.
-fn protect(headers: &mut HeaderMap) {
+pub(crate) fn protect(headers: &mut HeaderMap) {
     let fields = [
         (header::CACHE_CONTROL, "no-store"),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
@@ -220,7 +220,11 @@ impl Authenticator for LoginAuthenticator {
 }
 
 impl LoginAuthenticator {
-    async fn check(&self, claim: &AdminClaim, claimant: Claimant) -> Result<Principal, Refused> {
+    pub(crate) async fn check(
+        &self,
+        claim: &AdminClaim,
+        claimant: Claimant,
+    ) -> Result<Principal, Refused> {
         let failure = match self.logins.check(claim, claimant.source).await {
             Ok(principal) => return Ok(principal),
             Err(failure) => failure,

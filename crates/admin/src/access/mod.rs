@@ -14,11 +14,11 @@ mod gate;
 mod rules;
 mod turns;
 
-pub(crate) use authenticate::guarded;
 pub use authenticate::{
     AdminDoor, Authenticator, Claimant, HealthAccess, Judged, LoginAuthenticator, Refused,
 };
+pub(crate) use authenticate::{comes_from_elsewhere, guarded, protect};
 pub(crate) use body::LARGEST_BODY;
-pub(crate) use caller::{Caller, SocketPeer, owned};
+pub(crate) use caller::{Caller, Origin, SocketPeer, owned};
 pub(crate) use gate::{Gate, pass};
 pub(crate) use rules::{Needs, Of, RULES, Rule};

@@ -357,6 +357,12 @@ pub(crate) const RULES: &[Rule] = &[
         "Makes this node unready for load balancers, or ready again.",
     ),
     get(
+        "/v1/traffic",
+        Scope::ServiceRead,
+        Of::Service,
+        "Says what came in and went out in the last hour, by minutes.",
+    ),
+    get(
         "/v1/certificates",
         Scope::ServiceRead,
         Of::Service,

@@ -80,6 +80,7 @@ pub(super) fn routes() -> Router<Api> {
         super::service::scrub,
         super::service::nodes,
         super::service::drain,
+        super::service::traffic,
         super::service::certificates,
         super::service::reload,
         super::store::backup,

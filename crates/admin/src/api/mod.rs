@@ -34,6 +34,7 @@ pub use service::{
 pub use store::{Report, StoreKeeper, Upkeep};
 
 use crate::access::{AdminDoor, Gate, LARGEST_BODY, guarded, owned, pass};
+use crate::page::{self, Ask, Front, Pages};
 use crate::problem::Problem;
 use crate::readings::{Readings, readings};
 
@@ -84,14 +85,19 @@ pub fn administration(
     owned(everything(office, keeper, figures))
 }
 
-/// The same for people and programs who have to say who they are, and may do what they may do.
+/// The same for people and programs who have to say who they are, and may do what they may do; with
+/// pages for people in front of it, which are clients of it.
 pub fn remote_administration(
     office: Administered,
     keeper: Arc<dyn StoreKeeper>,
     figures: Readings,
     door: AdminDoor,
+    pages: Pages,
 ) -> Router {
-    guarded(everything(office, keeper, figures), door)
+    let (clock, source_of) = (Arc::clone(&office.clock), Arc::clone(&door.source_of));
+    let inner = everything(office, keeper, figures);
+    let api = guarded(inner.clone(), door);
+    page::in_front_of(api, Front::new(pages, Ask::new(inner), clock, source_of))
 }
 
 fn everything(office: Administered, keeper: Arc<dyn StoreKeeper>, figures: Readings) -> Router {

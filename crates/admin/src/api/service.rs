@@ -15,6 +15,7 @@ use utoipa::ToSchema;
 use super::request::Body;
 use super::{Answer, Api};
 use crate::problem::Problem;
+use crate::traffic::Minute;
 
 /// What the process knows of itself beside the store; the binary connects it.
 pub trait ServiceKeeper: Send + Sync {
@@ -115,6 +116,7 @@ pub(super) fn routes() -> Router<Api> {
         .route("/store/scrub", get(scrub))
         .route("/nodes", get(nodes))
         .route("/nodes/this/drain", put(drain))
+        .route("/traffic", get(traffic))
         .route("/certificates", get(certificates))
         .route("/certificates/reload", post(reload))
 }
@@ -182,6 +184,20 @@ pub(super) async fn nodes(State(api): State<Api>) -> Answer<Json<Vec<NodeShown>>
 pub(super) async fn drain(State(api): State<Api>, Body(drain): Body<Drain>) -> StatusCode {
     api.figures.drained.store(drain.drained, Ordering::Relaxed);
     StatusCode::NO_CONTENT
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = Traffic)]
+pub(super) struct TrafficShown {
+    /// Of at most an hour, the oldest first.
+    minutes: Vec<Minute>,
+}
+
+/// Of the process that answers.
+#[utoipa::path(get, path = "/v1/traffic", responses((status = 200, body = TrafficShown)))]
+pub(super) async fn traffic(State(api): State<Api>) -> Json<TrafficShown> {
+    let minutes = api.figures.traffic.minutes();
+    Json(TrafficShown { minutes })
 }
 
 #[utoipa::path(

@@ -346,6 +346,13 @@ fn requests(domain: &str) -> Vec<(&'static str, String, String, &'static str, bo
         ),
         row(
             "GET",
+            "/v1/traffic".into(),
+            null.clone(),
+            "service:read",
+            true,
+        ),
+        row(
+            "GET",
             "/v1/certificates".into(),
             null.clone(),
             "service:read",
@@ -504,7 +511,6 @@ async fn nothing_is_answered_to_strangers() {
         "/v1/self",
         "/v1/audit",
         "/v1/nothing",
-        "/",
         "/x/../y",
     ];
     let others = others.map(|path| ("GET", path.to_owned(), String::new()));

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::path::Path;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -13,8 +14,8 @@ use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request, StatusCode, header};
 use cassmail_admin::{
     AdminDoor, Administered, CertificateShown, ClusterShown, HealthAccess, LoginAuthenticator,
-    NodeShown, NodeState, Problem, Readings, ReloadShown, Report, ScrubShown, ServiceKeeper,
-    StoreKeeper, Told, Upkeep, administration, remote_administration,
+    NodeShown, NodeState, Pages, Problem, Readings, ReloadShown, Report, ScrubShown, ServiceKeeper,
+    StoreKeeper, Told, Traffic, Upkeep, administration, remote_administration,
 };
 use cassmail_mail::{IdMinter, NodeId, UnixTime};
 use cassmail_office::{
@@ -31,16 +32,26 @@ use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
 use tower_service::Service as _;
 
-/// Stands still.
-struct StillClock;
+/// Stands still, until it is turned.
+#[derive(Default)]
+pub(crate) struct StillClock(AtomicU64);
+
+impl StillClock {
+    /// So much later.
+    pub(crate) fn turn(&self, by: Duration) {
+        let micros = u64::try_from(by.as_micros()).unwrap();
+        self.0.fetch_add(micros, Ordering::Relaxed);
+    }
+}
 
 impl Clock for StillClock {
     fn now(&self) -> Moment {
-        Moment::default()
+        Moment(Duration::from_micros(self.0.load(Ordering::Relaxed)))
     }
 
     fn wall(&self) -> UnixTime {
-        UnixTime::from_micros(1_700_000_000_000_000)
+        let turned = self.0.load(Ordering::Relaxed);
+        UnixTime::from_micros(1_700_000_000_000_000 + turned)
     }
 
     fn sleep(&self, _duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
@@ -166,6 +177,8 @@ pub(crate) struct House {
     pub(crate) keeper: Arc<Keeper>,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) metrics: Arc<Metrics>,
+    pub(crate) clock: Arc<StillClock>,
+    pub(crate) traffic: Arc<Traffic>,
 }
 
 /// An answer.
@@ -222,6 +235,7 @@ impl House {
 
     fn build(keeper: Keeper, health: HealthAccess) -> Self {
         let script = Script::new();
+        let still = Arc::new(StillClock::default());
         let store: Arc<dyn Store> = Arc::new(Faulty::new(Arc::new(MemoryStore::new()), &script));
         let options = DirectoryOptions {
             local_part_case: LocalPartCase::Insensitive,
@@ -229,7 +243,7 @@ impl House {
             postmaster: None,
             belief: Belief::NONE,
         };
-        let directory = Directory::new(Arc::clone(&store), Arc::new(StillClock), options);
+        let directory = Directory::new(Arc::clone(&store), still.clone(), options);
         let passwords = PasswordOptions {
             memory_kib: 8,
             iterations: 1,
@@ -245,7 +259,7 @@ impl House {
         let metrics = Arc::new(Metrics::new());
         let quotas = Arc::new(Quotas::new(
             Arc::clone(&store),
-            Arc::new(StillClock),
+            still.clone(),
             Arc::clone(&metrics),
             quota_options(),
         ));
@@ -253,7 +267,7 @@ impl House {
         let lookup = Lookup::new(
             Arc::clone(&store),
             directory.clone(),
-            Arc::new(StillClock),
+            still.clone(),
             (!keeper.has_no_trace).then_some(keep),
         );
         let office = Administration::new(
@@ -261,7 +275,7 @@ impl House {
             directory.clone(),
             Arc::clone(&passwords),
             Arc::clone(&quotas),
-            Arc::new(StillClock),
+            still.clone(),
         );
         let days = |count| Days(NonZeroU32::new(count).unwrap());
         let retention = RetentionOptions {
@@ -274,12 +288,12 @@ impl House {
         let janitor = Janitor::new(
             Arc::clone(&store),
             Arc::clone(&quotas),
-            Arc::new(StillClock),
+            still.clone(),
             Arc::clone(&metrics),
             retention.clone(),
             1,
         );
-        let clock: Arc<dyn Clock> = Arc::new(StillClock);
+        let clock: Arc<dyn Clock> = still.clone();
         let ids = Arc::new(IdMinter::new(NodeId::from_random(1)));
         let users = Logins::new(
             Arc::clone(&store),
@@ -362,11 +376,16 @@ impl House {
             ),
             clock,
         };
+        let logins = Arc::new(LoginAuthenticator {
+            logins,
+            metrics: Arc::clone(&metrics),
+        });
+        let traffic = Arc::new(Traffic::new());
+        let pages = Pages {
+            logins: Arc::clone(&logins),
+        };
         let door = AdminDoor {
-            authenticators: vec![Arc::new(LoginAuthenticator {
-                logins,
-                metrics: Arc::clone(&metrics),
-            })],
+            authenticators: vec![logins],
             health,
             source_of: Arc::new(Source::of),
         };
@@ -376,11 +395,20 @@ impl House {
             metrics: Arc::clone(&metrics),
             keeper: keeper.clone(),
             drained: Arc::default(),
+            traffic: Arc::clone(&traffic),
         };
         Self {
             users,
             service,
-            remote: remote_administration(office.clone(), keeper.clone(), readings.clone(), door),
+            remote: remote_administration(
+                office.clone(),
+                keeper.clone(),
+                readings.clone(),
+                door,
+                pages,
+            ),
+            clock: still,
+            traffic,
             router: administration(office, keeper.clone(), readings),
             script,
             keeper,
@@ -460,7 +488,7 @@ impl House {
         Self::call_at(&self.remote, request).await
     }
 
-    async fn call_at(router: &Router, request: Request<Body>) -> Answer {
+    pub(crate) async fn call_at(router: &Router, request: Request<Body>) -> Answer {
         let answer = router.clone().call(request).await.unwrap();
         let status = answer.status();
         let headers = answer.headers().clone();

@@ -11,6 +11,8 @@ mod house;
 mod listen;
 mod mailboxes;
 mod messages;
+mod page_forms;
+mod pages;
 mod preconditions;
 mod problems;
 mod quota;

@@ -76,6 +76,7 @@ async fn what_is_shown_on_a_port_can_change_nothing() {
     let mut house = House::furnished().await;
     house.router = readings(Readings {
         drained: Arc::default(),
+        traffic: Arc::default(),
         store: house.store.clone(),
         metrics: house.metrics.clone(),
         keeper: house.keeper.clone(),

@@ -36,6 +36,21 @@ async fn a_drained_node_is_not_ready_until_it_is_filled_again() {
 }
 
 #[tokio::test]
+async fn traffic_is_shown_minute_by_minute() {
+    let house = House::empty();
+    assert_eq!(
+        house.get("/v1/traffic").await.json(),
+        json!({"minutes": []})
+    );
+    house.traffic.take(&house.metrics);
+    house.metrics.pop3_retrieved(2);
+    house.traffic.take(&house.metrics);
+    let minute = json!({"accepted": 0, "refused": 0, "retrieved": 2});
+    let shown = house.get("/v1/traffic").await.json();
+    assert_eq!(shown, json!({ "minutes": [minute] }));
+}
+
+#[tokio::test]
 async fn certificates_are_listed_and_loaded_anew() {
     let house = House::empty();
     let listed = house.get("/v1/certificates").await.json();
