@@ -15,7 +15,7 @@ use super::domains::{QUOTA, RETENTION};
 use super::layout::Tab;
 use super::parts::{
     Field, Need, Turn, bounds, bounds_sent, choose_domain, confirmation, entries, form, octets,
-    section, table, text, tick, time,
+    section, table, text, tick, time, whose,
 };
 use super::visitor::{Sent, TAG, Visitor};
 use crate::problem::Problem;
@@ -180,6 +180,7 @@ async fn one_shown(visitor: &Visitor, address: &str) -> Result<Markup, Problem> 
         (form(visitor, &action("password"), tag, &html! {
             fieldset {
                 legend { "Give it another password" }
+                (whose(address))
                 (password_field())
                 button { "Change the password" }
             }

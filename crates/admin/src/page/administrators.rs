@@ -11,7 +11,9 @@ use serde_json::{Value, json};
 use super::Front;
 use super::ask::{Seen, path};
 use super::layout::Tab;
-use super::parts::{Field, Need, confirmation, entries, form, section, table, text, tick, time};
+use super::parts::{
+    Field, Need, confirmation, entries, form, section, table, text, tick, time, whose,
+};
 use super::visitor::{Form, Sent, Visitor};
 use crate::problem::Problem;
 
@@ -204,6 +206,7 @@ fn own_password(visitor: &Visitor) -> Markup {
         &html! {
             fieldset {
                 legend { "Change your password" }
+                (whose(&visitor.name()))
                 (password_field("password"))
                 button { "Change it and log out everywhere" }
             }
@@ -243,6 +246,7 @@ async fn one_shown(visitor: &Visitor, name: &str) -> Result<Markup, Problem> {
         (form(visitor, &format!("{}/password", at(name)), tag, &html! {
             fieldset {
                 legend { "Give another password" }
+                (whose(name))
                 (password_field("password"))
                 button { "Change the password" }
             }

@@ -24,15 +24,6 @@ for (const table of document.querySelectorAll("table[data-filter]")) {
   (table.closest(".wide") ?? table).before(label);
 }
 
-// What cannot be taken back is asked for once more.
-for (const form of document.querySelectorAll("form[data-ask]")) {
-  form.addEventListener("submit", (event) => {
-    if (!window.confirm(form.dataset.ask)) {
-      event.preventDefault();
-    }
-  });
-}
-
 // A page that says so is loaded again, unless somebody is at work in it.
 const seconds = Number(document.body.dataset.refresh);
 if (seconds > 0) {

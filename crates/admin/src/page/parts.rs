@@ -57,6 +57,11 @@ impl Field<'_> {
     }
 }
 
+/// Tells programs that keep passwords whose it is that a form changes; it is not sent.
+pub(super) fn whose(name: &str) -> Markup {
+    html! { input type="text" value=(name) autocomplete="username" readonly hidden; }
+}
+
 /// A box to tick.
 pub(super) fn tick(name: &str, value: &str, is_set: bool, label: &str) -> Markup {
     html! {
