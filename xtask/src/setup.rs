@@ -10,7 +10,7 @@ use crate::layers;
 /// What the tests drive: a command that ends well where it is complete, and the Debian package that
 /// has it. For TLS swaks needs a module, and for logins mutt needs one, which are packages of their
 /// own.
-const CLIENTS: [(&str, &str); 13] = [
+const CLIENTS: [(&str, &str); 15] = [
     ("command -v curl", "curl"),
     ("command -v swaks", "swaks"),
     ("perl -MNet::SSLeay -e 1", "libnet-ssleay-perl"),
@@ -27,6 +27,8 @@ const CLIENTS: [(&str, &str); 13] = [
         "openjdk-17-jre-headless",
     ),
     ("command -v mvn", "maven"),
+    ("command -v chromium", "chromium"),
+    ("command -v chromedriver", "chromium-driver"),
 ];
 
 /// Installs the clients that are missing, if this user may, and says what is left out all the same.

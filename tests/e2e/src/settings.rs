@@ -50,6 +50,11 @@ pub fn all_clients_wanted() -> bool {
     wanted.unwrap_or_else(|| variable("CI").is_some_and(|value| value == "true"))
 }
 
+/// The folder for pictures of the pages, which the manual shows: `CASSMAIL_PICTURES`.
+pub fn pictures() -> Option<PathBuf> {
+    variable("CASSMAIL_PICTURES").map(PathBuf::from)
+}
+
 /// The store under test: `CASSMAIL_STORE`, else the one that is the default of the binary.
 pub fn store() -> Option<String> {
     variable("CASSMAIL_STORE")

@@ -4,6 +4,7 @@
 //! `CASSMAIL_ALL_CLIENTS=1` or CI makes that a failure. See `cassmail_e2e::settings` for all
 //! variables.
 
+mod browser;
 mod commands;
 mod crash;
 mod door;
