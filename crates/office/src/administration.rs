@@ -156,7 +156,10 @@ pub enum AdministrationError {
     #[error("a password has 1 to 1024 bytes and no NUL, carriage return or line feed")]
     BadPassword,
     /// A hash that cannot be verified here.
-    #[error("expected a password, or an argon2id hash that begins with $argon2id$")]
+    #[error(
+        "expected a password, or an argon2id hash that begins with $argon2id$ and needs at most \
+         1 GiB of memory"
+    )]
     BadHash,
     /// The name of an application password that cannot be.
     #[error("the name of an application password has 1 to 64 characters and no control characters")]

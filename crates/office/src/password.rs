@@ -257,19 +257,28 @@ fn verify_either(stored: &str, password: &str, memory: &mut Memory) -> Result<bo
 
 /// The costs are those of the stored hash, not those of today's configuration.
 fn verify(stored: &str, password: &[u8], memory: &mut Memory) -> Result<bool, PasswordError> {
+    let (params, salt, expected) = parsed(stored)?;
+    let mut output = vec![0; expected.len()];
+    let computed = compute(&params, password, &salt, &mut output, memory);
+    computed.map_err(|error| PasswordError::Stored(error.to_string()))?;
+    Ok(bool::from(output.ct_eq(expected.as_bytes())))
+}
+
+/// The parts of a hash of ours or of others that can be verified.
+fn parsed(stored: &str) -> Result<(Params, Salt, Output), PasswordError> {
     let unreadable = |why: &dyn std::fmt::Display| PasswordError::Stored(why.to_string());
     let hash = PasswordHash::new(stored).map_err(|error| unreadable(&error))?;
     let is_known = hash.algorithm == ARGON2ID_IDENT && hash.version == Some(Version::V0x13.into());
-    let (Some(salt), Some(expected), true) = (&hash.salt, &hash.hash, is_known) else {
+    let params = Params::try_from(&hash).map_err(|error| unreadable(&error))?;
+    let (Some(salt), Some(expected), true) = (hash.salt, hash.hash, is_known) else {
         return Err(unreadable(
             &"it is not argon2id, version 19, with salt and hash",
         ));
     };
-    let params = Params::try_from(&hash).map_err(|error| unreadable(&error))?;
-    let mut output = vec![0; expected.len()];
-    let computed = compute(&params, password, salt, &mut output, memory);
-    computed.map_err(|error| unreadable(&error))?;
-    Ok(bool::from(output.ct_eq(expected.as_bytes())))
+    if salt.len() < argon2::MIN_SALT_LEN {
+        return Err(unreadable(&"its salt has less than 8 octets"));
+    }
+    Ok((params, salt, expected))
 }
 
 /// Computes a hash in memory that is kept for the next one.
@@ -287,9 +296,14 @@ fn compute(
         .hash_password_into_with_memory(password, salt, output, memory)
 }
 
-/// Whether a text is an argon2id hash that can be verified here, for imports.
+/// The most memory that an imported hash may cost at a login, in KiB: all logins of the process
+/// share what the machine has.
+const MOST_MEMORY_KIB: u32 = 1024 * 1024;
+
+/// Whether a text is an argon2id hash that can be verified here, for imports. What it costs to
+/// verify is not paid now, or thousands of them would take minutes.
 pub fn is_password_hash(text: &str) -> bool {
-    verify(text, b"", &mut Memory::new()).is_ok()
+    parsed(text).is_ok_and(|(params, ..)| params.m_cost() <= MOST_MEMORY_KIB)
 }
 
 #[cfg(test)]
@@ -308,6 +322,25 @@ pub(crate) mod tests {
                 salt_secret: SaltSecret::of(b"secret"),
             }),
         }
+    }
+
+    /// It would take years to verify the dear one.
+    #[test]
+    fn a_hash_is_looked_at_without_being_computed() {
+        let hash = |costs: &str, salt: &str| {
+            let hash = format!("$argon2id$v=19${costs}${salt}$aGFzaGhhc2hoYXNo");
+            is_password_hash(&hash)
+        };
+        let salt = "c2FsdHNhbHQ";
+        assert!(hash("m=8,t=1,p=1", salt));
+        assert!(hash("m=1048576,t=4294967295,p=1", salt));
+        assert!(!hash("m=1048577,t=1,p=1", salt), "more than a GiB");
+        assert!(!hash("m=8,t=1,p=1", "c2FsdA"), "a salt of four octets");
+        assert!(!hash("m=7,t=1,p=1", salt), "less than the algorithm needs");
+        assert!(!is_password_hash(
+            "$argon2i$v=19$m=8,t=1,p=1$c2FsdHNhbHQ$aGFzaGhhc2hoYXNo"
+        ));
+        assert!(!is_password_hash("password"));
     }
 
     async fn made(passwords: &Passwords, text: &str) -> Credentials {
