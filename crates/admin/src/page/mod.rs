@@ -25,6 +25,7 @@ mod overview;
 mod parts;
 mod plot;
 mod sessions;
+mod stray;
 mod visitor;
 
 use std::net::IpAddr;
@@ -33,7 +34,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::Request;
 use axum::http::{HeaderValue, header};
-use axum::middleware::{Next, from_fn};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::Response;
 use cassmail_office::{Clock, Source};
 
@@ -79,6 +80,7 @@ impl Front {
 
 /// The pages; what is none of them is the API's.
 pub(crate) fn in_front_of(api: Router, front: Front) -> Router {
+    let api = api.layer(from_fn_with_state(front.clone(), stray::meet));
     let pages = Router::new()
         .merge(assets::routes())
         .merge(login::routes())
@@ -102,7 +104,11 @@ const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; i
     form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
 async fn guard_headers(request: Request, next: Next) -> Response {
-    let mut response = next.run(request).await;
+    guarded(next.run(request).await)
+}
+
+/// The same for a page that stands for an answer of the API.
+fn guarded(mut response: Response) -> Response {
     let headers = response.headers_mut();
     let fields = [
         (header::CONTENT_SECURITY_POLICY, POLICY),

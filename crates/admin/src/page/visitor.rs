@@ -101,7 +101,7 @@ pub(super) fn check_origin(parts: &Parts) -> Result<(), Problem> {
 }
 
 impl Visitor {
-    async fn come(parts: &Parts, front: &Front) -> Result<Self, Response> {
+    pub(super) async fn come(parts: &Parts, front: &Front) -> Result<Self, Response> {
         let alone = |problem: Problem| layout::alone("Cannot be shown", &problem);
         let connected = Connected::of(parts, front).map_err(alone)?;
         let resumed = front.sessions.resume(&parts.headers, connected.transport);

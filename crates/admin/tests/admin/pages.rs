@@ -473,3 +473,41 @@ async fn the_overview_says_what_came_in_and_what_needs_somebody() {
     );
     assert!(page.contains("aria-current=\"page\">Overview"), "{page}");
 }
+
+#[tokio::test]
+async fn a_browser_that_asks_for_what_is_not_there_gets_a_page_and_no_dialog() {
+    let house = furnished().await;
+    let mut browser = house.browser();
+    let accept = [("accept", "text/html,application/xhtml+xml,*/*;q=0.8")];
+    let stranger = browser
+        .send("GET", "/no/such?x=1", &accept, String::new())
+        .await;
+    assert_eq!(stranger.status, 303, "{stranger:?}");
+    assert_eq!(
+        stranger.header("location"),
+        "/login?to=%2Fno%2Fsuch%3Fx%3D1"
+    );
+    browser.enter().await;
+    let inside = browser
+        .send("GET", "/no/such", &accept, String::new())
+        .await;
+    assert_eq!(inside.status, 404, "{inside:?}");
+    assert!(
+        inside.text.contains("there is no page /no/such"),
+        "{inside:?}"
+    );
+    assert!(
+        inside
+            .header("content-security-policy")
+            .contains("default-src 'none'")
+    );
+    let program = house
+        .browser()
+        .send("GET", "/no/such", &[], String::new())
+        .await;
+    assert_eq!(program.status, 401, "{program:?}");
+    let api = browser
+        .send("GET", "/v1/domains", &accept, String::new())
+        .await;
+    assert_eq!(api.status, 401, "a cookie opens pages alone: {api:?}");
+}
