@@ -116,7 +116,8 @@ pub fn generator() -> Command {
     without_settings(Command::new(built("cassmail-bench")))
 }
 
-fn without_settings(mut command: Command) -> Command {
+/// The same for a shell that finds the binary itself.
+pub fn without_settings(mut command: Command) -> Command {
     for (name, _) in std::env::vars_os() {
         if name.as_encoded_bytes().starts_with(b"CASSMAIL_") {
             command.env_remove(name);

@@ -362,13 +362,21 @@ impl<'a> Tally<'a> {
             made,
             refused,
         } = self;
-        print::remark(format!("{made} accounts made, {refused} lines refused"));
+        let (accounts, lines) = (plural(made, "account"), plural(refused, "line"));
+        print::remark(format!("{accounts} made, {lines} refused"));
         if refused == 0 {
             return Ok(());
         }
         Err(Failure::failed(anyhow::anyhow!(
             "{file}: the lines named above made no account; mend them and import them again"
         )))
+    }
+}
+
+fn plural(count: usize, what: &str) -> String {
+    match count {
+        1 => format!("1 {what}"),
+        _ => format!("{count} {what}s"),
     }
 }
 
