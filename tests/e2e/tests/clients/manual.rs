@@ -13,7 +13,7 @@ use cassmail_e2e::{Deadline, Port, Process, free_offset, run, settings};
 use crate::skip::present;
 
 /// For each command, and for the trace, which is written a second later.
-const PATIENCE: Duration = Duration::from_mins(1);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 #[test]
 fn a_newcomer_gets_from_nothing_to_a_message_that_is_traced() {

@@ -11,7 +11,7 @@ use cassmail_e2e::{Deadline, Port, Process, free_offset};
 use serde_json::{Value, json};
 
 /// For each request: a first page on a loaded machine takes its time.
-const PATIENCE: Duration = Duration::from_mins(1);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// What is pressed to get to the next control.
 pub(super) const TAB: &str = "\u{e004}";

@@ -201,7 +201,7 @@ impl House {
 
     /// Opens a page until it says this: the trace is written behind the answers.
     fn until(&self, browser: &Browser, path: &str, says: &str) {
-        let deadline = cassmail_e2e::Deadline::after(std::time::Duration::from_secs(30));
+        let deadline = cassmail_e2e::Deadline::after(std::time::Duration::from_mins(2));
         loop {
             self.open(browser, path);
             let text = browser.text();
