@@ -7,7 +7,7 @@ use std::path::Path;
 
 use anyhow::Context as _;
 use cassmail_config::{Settings, read_secret};
-use cassmail_office::SaltSecret;
+use cassmail_office::{SaltSecret, draw_secret};
 
 use crate::exit::{Failure, Outcome};
 
@@ -56,13 +56,9 @@ fn kept_in(folder: &Path) -> Outcome<SaltSecret> {
 }
 
 fn drawn() -> Outcome<String> {
-    let mut random = [0; 32];
-    getrandom::fill(&mut random).map_err(|error| {
+    draw_secret().map_err(|error| {
         Failure::software(anyhow::Error::new(error).context("failed to draw a random number"))
-    })?;
-    Ok(random
-        .iter()
-        .fold(String::new(), |text, octet| text + &format!("{octet:02x}")))
+    })
 }
 
 fn write(file: &Path, octets: &[u8]) -> io::Result<()> {

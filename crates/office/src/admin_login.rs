@@ -7,7 +7,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use cassmail_mail::{AccountId, Secret};
+use cassmail_mail::{AccountId, Secret, hex};
 use cassmail_store::{
     AdminName, Administrator, Credentials, Rights, Store, StoreError, Token, TokenId,
 };
@@ -360,9 +360,7 @@ fn read_token(text: &str) -> Option<(TokenId, &str)> {
 
 /// What is kept of the secret of a token.
 pub(crate) fn token_digest(secret: &str) -> String {
-    let digest = Sha256::digest(secret.as_bytes());
-    let octets = digest.iter();
-    octets.fold(String::new(), |text, octet| text + &format!("{octet:02x}"))
+    hex(&Sha256::digest(secret.as_bytes()))
 }
 
 /// Names of those who administer among the ids of accounts, which the book of guesses knows.

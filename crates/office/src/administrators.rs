@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use cassmail_mail::{Secret, UnixTime};
+use cassmail_mail::{Secret, UnixTime, hex};
 use cassmail_store::{AdminName, Administrator, Rights, Store, StoreError, Token, TokenId};
 
 use crate::admin_login::{Principal, Who, token_digest, token_text};
@@ -237,12 +237,14 @@ fn draw_id() -> Result<TokenId, getrandom::Error> {
     Ok(TokenId::of(random))
 }
 
-/// 256 bits, in hexadecimal.
-fn draw_secret() -> Result<String, getrandom::Error> {
+/// 256 random bits, in hexadecimal.
+///
+/// # Errors
+/// The system gives no random numbers.
+pub fn draw_secret() -> Result<String, getrandom::Error> {
     let mut random = [0; 32];
     getrandom::fill(&mut random)?;
-    let octets = random.iter();
-    Ok(octets.fold(String::new(), |text, octet| text + &format!("{octet:02x}")))
+    Ok(hex(&random))
 }
 
 /// Whoever could change somebody who may do more could make himself that.

@@ -4,7 +4,7 @@
 //! its hash, however fast hashes are computed: SHA-256 is enough, and a login with one costs next
 //! to nothing. People's own passwords are another matter, see [`crate::Passwords`].
 
-use cassmail_mail::Secret;
+use cassmail_mail::{Secret, hex};
 use cassmail_store::{Credentials, Service};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq as _;
@@ -30,10 +30,7 @@ pub(crate) fn draw() -> Result<Secret, getrandom::Error> {
 
 /// What is kept of a password.
 pub(crate) fn digest(password: &Secret) -> String {
-    let digest = Sha256::digest(password.expose().as_bytes());
-    digest
-        .iter()
-        .fold(String::new(), |text, octet| text + &format!("{octet:02x}"))
+    hex(&Sha256::digest(password.expose().as_bytes()))
 }
 
 /// The name of the application password that this is, if it opens the service.

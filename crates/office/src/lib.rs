@@ -51,7 +51,7 @@ pub use administration::{
     AccountLine, Administration, AdministrationError, AliasLine, AppPasswordLine, NewPassword,
     QuotaChange, QuotaReport, RetentionChange,
 };
-pub use administrators::{AdminAccounts, AdminAccountsError, NewToken};
+pub use administrators::{AdminAccounts, AdminAccountsError, NewToken, draw_secret};
 pub use audit_log::{AuditLog, AuditQuestion, Change};
 pub use clock::Clock;
 pub use directory::{Directory, DirectoryOptions, LocalPartCase, Resolution};

@@ -1,6 +1,7 @@
 //! Names for what something is now (RFC 9110 8.8.3), and what callers know of it (13.1).
 
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use cassmail_mail::hex;
 use sha2::{Digest, Sha256};
 
 use crate::problem::Problem;
@@ -12,9 +13,7 @@ pub(crate) struct ETag(String);
 impl ETag {
     pub(crate) fn of(shown: &[u8]) -> Self {
         let digest = Sha256::digest(shown);
-        let octets = digest.iter().take(16);
-        let digits = octets.fold(String::new(), |text, octet| text + &format!("{octet:02x}"));
-        Self(format!("\"{digits}\""))
+        Self(format!("\"{}\"", hex(&digest[..16])))
     }
 
     pub(crate) fn header(&self) -> Option<HeaderValue> {

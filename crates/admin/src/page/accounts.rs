@@ -5,17 +5,18 @@ use axum::extract::{Path, Query};
 use axum::http::{Method, StatusCode};
 use axum::response::Response;
 use axum::routing::{get, post};
+use cassmail_mail::hex;
 use maud::{Markup, html};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::Front;
-use super::ask::{Seen, Wish, path, query};
+use super::ask::{Seen, Wish, path};
 use super::domains::{QUOTA, RETENTION};
 use super::layout::Tab;
 use super::parts::{
-    Field, Need, Turn, bounds, bounds_sent, choose_domain, confirmation, entries, form, octets,
-    section, table, text, tick, time, whose,
+    Field, Need, Turn, address_field, bounds, bounds_sent, choose_domain, confirmation, entries,
+    form, list_with, octets, section, table, text, tick, time, whose,
 };
 use super::visitor::{Sent, TAG, Visitor};
 use crate::problem::Problem;
@@ -77,14 +78,7 @@ async fn list_shown(visitor: &Visitor, turn: &Turn) -> Result<Markup, Problem> {
         (form(visitor, "/accounts", None, &html! {
             fieldset {
                 legend { "Make an account" }
-                (Field {
-                    name: "address",
-                    label: "Address",
-                    kind: "text",
-                    value: &format!("@{domain}"),
-                    hint: "",
-                    need: Need::Required,
-                }.shown())
+                (address_field(domain))
                 (password_field())
                 button { "Make the account" }
             }
@@ -143,10 +137,9 @@ async fn add(sent: Sent) -> Response {
     let address = sent.form.text("address").trim();
     let body = json!({ "address": address, "password": sent.form.text("password") });
     let done = sent.change(Method::POST, "/v1/accounts".into(), body).await;
-    let domain = address.rsplit_once('@').map_or("", |(_, domain)| domain);
     let to = match done {
         Ok(_) => at(address),
-        Err(_) => query("/accounts", &[("domain", domain)]),
+        Err(_) => list_with("/accounts", address),
     };
     sent.go(done, &to, format!("The account {address} was made."))
 }
@@ -277,8 +270,7 @@ fn mark(account: &Value) -> String {
         fields.remove("filled");
     }
     let digest = Sha256::digest(kept.to_string().as_bytes());
-    let octets = digest.iter().take(16);
-    octets.fold(String::new(), |text, octet| text + &format!("{octet:02x}"))
+    hex(&digest[..16])
 }
 
 /// Changes an account that is still what the form was made from.
@@ -385,9 +377,8 @@ async fn remove(Path(address): Path<String>, sent: Sent) -> Response {
     }
     let path = of_api(&address);
     let done = change(&sent, &address, Method::DELETE, path, Value::Null).await;
-    let domain = address.rsplit_once('@').map_or("", |(_, domain)| domain);
     let to = match done {
-        Ok(_) => query("/accounts", &[("domain", domain)]),
+        Ok(_) => list_with("/accounts", &address),
         Err(_) => at(&address),
     };
     sent.go(

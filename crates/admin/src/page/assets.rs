@@ -7,6 +7,7 @@ use axum::Router;
 use axum::http::header;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
+use cassmail_mail::hex;
 use sha2::{Digest as _, Sha256};
 
 /// A file in the binary.
@@ -20,10 +21,8 @@ pub(super) struct Asset {
 impl Asset {
     fn new(name: &str, ending: &str, kind: &'static str, text: &'static str) -> Self {
         let digest = Sha256::digest(text.as_bytes());
-        let octets = digest.iter().take(8);
-        let digits = octets.fold(String::new(), |text, octet| text + &format!("{octet:02x}"));
         Self {
-            path: format!("/assets/{name}-{digits}.{ending}"),
+            path: format!("/assets/{name}-{}.{ending}", hex(&digest[..8])),
             kind,
             text,
         }

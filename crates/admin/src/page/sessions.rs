@@ -13,7 +13,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use axum::http::{HeaderMap, header};
-use cassmail_office::{AdminLogins, Clock, Moment, PasswordMark, Principal, Standing, Who};
+use cassmail_office::{
+    AdminLogins, Clock, Moment, PasswordMark, Principal, Standing, Who, draw_secret,
+};
 use cassmail_store::AdminName;
 use cassmail_telemetry::{chain, event};
 use sha2::{Digest as _, Sha256};
@@ -247,12 +249,8 @@ fn digest(secret: &str) -> Digest {
     Sha256::digest(secret.as_bytes()).into()
 }
 
-/// 256 bits, in hexadecimal.
 fn draw() -> Result<String, Refused> {
-    let mut random = [0; 32];
-    getrandom::fill(&mut random).map_err(|_| Refused::Unavailable)?;
-    let octets = random.iter();
-    Ok(octets.fold(String::new(), |text, octet| text + &format!("{octet:02x}")))
+    draw_secret().map_err(|_| Refused::Unavailable)
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ mod verified;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cassmail_mail::{AccountId, Address, Domain, Secret};
+use cassmail_mail::{AccountId, Address, Domain, Secret, hex};
 use cassmail_store::{
     AccountState, Credentials, Profile, Quota, Retention, Service, Store, StoreError,
 };
@@ -418,7 +418,5 @@ fn proved_by_scram(found: Option<&Found>, proof: &ScramProof, service: Service) 
 fn nonce() -> Result<String, getrandom::Error> {
     let mut random = [0; 18];
     getrandom::fill(&mut random)?;
-    Ok(random
-        .iter()
-        .fold(String::new(), |text, octet| text + &format!("{octet:02x}")))
+    Ok(hex(&random))
 }
