@@ -14,7 +14,7 @@ use super::layout::Tab;
 use super::parts::{
     Field, Need, confirmation, entries, form, section, table, text, tick, time, whose,
 };
-use super::visitor::{Form, Sent, Visitor};
+use super::visitor::{Form, Removal, Sent, Visitor};
 use crate::problem::Problem;
 
 pub(super) fn routes() -> Router<Front> {
@@ -278,18 +278,13 @@ async fn set_password(Path(name): Path<String>, sent: Sent) -> Response {
 }
 
 async fn remove(Path(name): Path<String>, sent: Sent) -> Response {
-    if let Err(problem) = sent.is_meant() {
-        return sent.not_done(&problem, &at(&name));
-    }
-    let done = sent
-        .change(Method::DELETE, of_api(&name), Value::Null)
-        .await;
-    let to = if done.is_ok() {
-        HOME.to_owned()
-    } else {
-        at(&name)
-    };
-    sent.go(done, &to, format!("The administrator {name} was removed."))
+    sent.remove(Removal {
+        of_api: of_api(&name),
+        page: at(&name),
+        list: HOME.to_owned(),
+        said: format!("The administrator {name} was removed."),
+    })
+    .await
 }
 
 /// The token is shown in the answer: it is kept nowhere, not in the session either.

@@ -9,10 +9,12 @@ use maud::{Markup, html};
 use serde_json::{Value, json};
 
 use super::Front;
-use super::ask::{Seen, path, query};
+use super::ask::{Seen, path};
 use super::layout::Tab;
-use super::parts::{Field, Need, Turn, choose_domain, confirmation, entries, form, table, text};
-use super::visitor::{Sent, Visitor};
+use super::parts::{
+    Turn, address_field, choose_domain, confirmation, entries, form, list_with, table, text,
+};
+use super::visitor::{Removal, Sent, Visitor};
 use crate::problem::Problem;
 
 pub(super) fn routes() -> Router<Front> {
@@ -32,8 +34,7 @@ fn of_api(address: &str) -> String {
 
 /// The list that an alias stands in.
 fn home(address: &str) -> String {
-    let domain = address.rsplit_once('@').map_or("", |(_, domain)| domain);
-    query("/aliases", &[("domain", domain)])
+    list_with("/aliases", address)
 }
 
 async fn list(visitor: Visitor, turn: Query<Turn>) -> Response {
@@ -69,14 +70,7 @@ async fn list_shown(visitor: &Visitor, turn: &Turn) -> Result<Markup, Problem> {
         (form(visitor, "/aliases", None, &html! {
             fieldset {
                 legend { "Make an alias" }
-                (Field {
-                    name: "address",
-                    label: "Address",
-                    kind: "text",
-                    value: &format!("@{domain}"),
-                    hint: "",
-                    need: Need::Required,
-                }.shown())
+                (address_field(domain))
                 (targets_field(""))
                 button { "Make the alias" }
             }
@@ -141,16 +135,11 @@ async fn change(Path(address): Path<String>, sent: Sent) -> Response {
 }
 
 async fn remove(Path(address): Path<String>, sent: Sent) -> Response {
-    if let Err(problem) = sent.is_meant() {
-        return sent.not_done(&problem, &at(&address));
-    }
-    let done = sent
-        .change(Method::DELETE, of_api(&address), Value::Null)
-        .await;
-    let to = if done.is_ok() {
-        home(&address)
-    } else {
-        at(&address)
-    };
-    sent.go(done, &to, format!("The alias {address} was removed."))
+    sent.remove(Removal {
+        of_api: of_api(&address),
+        page: at(&address),
+        list: home(&address),
+        said: format!("The alias {address} was removed."),
+    })
+    .await
 }

@@ -14,7 +14,7 @@ use super::layout::Tab;
 use super::parts::{
     Field, Need, Turn, bounds, bounds_sent, confirmation, entries, form, section, table, text,
 };
-use super::visitor::{Sent, Visitor};
+use super::visitor::{Removal, Sent, Visitor};
 use crate::problem::Problem;
 
 pub(super) fn routes() -> Router<Front> {
@@ -219,16 +219,11 @@ async fn set_quota(Path(name): Path<String>, sent: Sent) -> Response {
 }
 
 async fn remove(Path(name): Path<String>, sent: Sent) -> Response {
-    if let Err(problem) = sent.is_meant() {
-        return sent.not_done(&problem, &at(&name));
-    }
-    let done = sent
-        .change(Method::DELETE, of_api(&name), Value::Null)
-        .await;
-    let to = if done.is_ok() {
-        "/domains".into()
-    } else {
-        at(&name)
-    };
-    sent.go(done, &to, format!("The domain {name} was removed."))
+    sent.remove(Removal {
+        of_api: of_api(&name),
+        page: at(&name),
+        list: "/domains".to_owned(),
+        said: format!("The domain {name} was removed."),
+    })
+    .await
 }

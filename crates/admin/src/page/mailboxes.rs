@@ -2,7 +2,7 @@
 
 use axum::Router;
 use axum::extract::{Path, Query};
-use axum::http::{HeaderValue, Method, header};
+use axum::http::{HeaderValue, header};
 use axum::response::Response;
 use axum::routing::{get, post};
 use maud::{Markup, html};
@@ -13,7 +13,7 @@ use super::accounts::{self, fill};
 use super::ask::path;
 use super::layout::Tab;
 use super::parts::{Turn, confirmation, entries, form, octets, section, table, text, time};
-use super::visitor::{Sent, Visitor};
+use super::visitor::{Removal, Sent, Visitor};
 use crate::problem::Problem;
 
 pub(super) fn routes() -> Router<Front> {
@@ -129,13 +129,11 @@ async fn raw(visitor: Visitor, Path((address, id)): Path<(String, String)>) -> R
 }
 
 async fn remove(Path((address, id)): Path<(String, String)>, sent: Sent) -> Response {
-    let here = path(&["mailboxes", &address, &id]);
-    if let Err(problem) = sent.is_meant() {
-        return sent.not_done(&problem, &here);
-    }
-    let done = sent
-        .change(Method::DELETE, of_api(&address, &id), Value::Null)
-        .await;
-    let to = if done.is_ok() { at(&address) } else { here };
-    sent.go(done, &to, format!("The message {id} was removed."))
+    sent.remove(Removal {
+        of_api: of_api(&address, &id),
+        page: path(&["mailboxes", &address, &id]),
+        list: at(&address),
+        said: format!("The message {id} was removed."),
+    })
+    .await
 }

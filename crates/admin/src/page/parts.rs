@@ -198,6 +198,25 @@ pub(super) fn bounds_sent(form: &Form, fields: &[(&str, &str)]) -> Value {
     Value::Object(sent.collect())
 }
 
+/// The list in which an address stands: that of its domain.
+pub(super) fn list_with(path: &str, address: &str) -> String {
+    let domain = address.rsplit_once('@').map_or("", |(_, domain)| domain);
+    query(path, &[("domain", domain)])
+}
+
+/// The field for a new address in a domain.
+pub(super) fn address_field(domain: &str) -> Markup {
+    Field {
+        name: "address",
+        label: "Address",
+        kind: "text",
+        value: &format!("@{domain}"),
+        hint: "",
+        need: Need::Required,
+    }
+    .shown()
+}
+
 /// The way to the list of each domain.
 pub(super) async fn choose_domain(visitor: &Visitor, path: &str) -> Result<Markup, Problem> {
     let shown: Value = visitor.get("/v1/domains").await?;

@@ -34,6 +34,18 @@ pub(super) struct Sent {
     pub(super) form: Form,
 }
 
+/// What is to be removed.
+pub(super) struct Removal {
+    /// Its path in the API.
+    pub(super) of_api: String,
+    /// Its own page, which stays if it stays.
+    pub(super) page: String,
+    /// The page that goes on without it.
+    pub(super) list: String,
+    /// What is said when it is gone.
+    pub(super) said: String,
+}
+
 /// The fields of a form.
 pub(super) struct Form(Vec<(String, String)>);
 
@@ -232,6 +244,22 @@ impl Sent {
         }
         let text = "this cannot be taken back: tick the box that says so; nothing was changed";
         Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, text))
+    }
+
+    /// Removes for good what has a page and stands in a list, if that is meant.
+    pub(super) async fn remove(&self, what: Removal) -> Response {
+        let Removal {
+            of_api,
+            page,
+            list,
+            said,
+        } = what;
+        if let Err(problem) = self.is_meant() {
+            return self.not_done(&problem, &page);
+        }
+        let done = self.change(Method::DELETE, of_api, Value::Null).await;
+        let to = if done.is_ok() { &list } else { &page };
+        self.go(done, to, said)
     }
 
     /// Goes on to a page that says what was done, or says why it was not.

@@ -3,8 +3,10 @@
 mod driver;
 
 use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
 
-use cassmail_e2e::{Configuration, PASSWORD, Port, Server, run, settings};
+use cassmail_e2e::{Configuration, Deadline, PASSWORD, Port, Server, run, settings};
 
 use crate::skip::present;
 use driver::{Browser, ENTER, Scheme, TAB};
@@ -49,8 +51,8 @@ fn each_page_is_for_everybody_in_light_and_dark_on_a_desk_and_on_a_phone() {
     let Some((house, browser)) = at_work() else {
         return;
     };
-    house.deliver("<x@far.example>", "ben@here.example", 3);
-    house.deliver("<x@far.example>", "nobody@here.example", 1);
+    house.deliver("x@far.example", "ben@here.example", 3);
+    house.deliver("x@far.example", "nobody@here.example", 1);
     house.logged_in(&browser);
     let first = house.first_message(&browser);
     let of_message = [
@@ -106,7 +108,7 @@ fn an_account_is_made_used_and_removed_in_the_browser() {
     );
     browser.click(&format!("{form} button"));
     browser.says("The password was changed.");
-    house.deliver("<x@far.example>", "carl@here.example", 1);
+    house.deliver("x@far.example", "carl@here.example", 1);
     assert!(
         house
             .fetched("carl@here.example", "another long password")
@@ -152,8 +154,8 @@ fn what_strangers_write_is_text_on_every_page() {
     let Some((house, browser)) = at_work() else {
         return;
     };
-    house.deliver(&format!("<{NASTY}>"), "ben@here.example", 1);
-    house.deliver(&format!("<{NASTY}>"), "nobody@here.example", 1);
+    house.deliver(NASTY, "ben@here.example", 1);
+    house.deliver(NASTY, "nobody@here.example", 1);
     house.logged_in(&browser);
     let first = house.first_message(&browser);
     let trace = first.replace("mailboxes/ben%40here.example", "messages");
@@ -201,7 +203,7 @@ impl House {
 
     /// Opens a page until it says this: the trace is written behind the answers.
     fn until(&self, browser: &Browser, path: &str, says: &str) {
-        let deadline = cassmail_e2e::Deadline::after(std::time::Duration::from_mins(2));
+        let deadline = Deadline::after(Duration::from_mins(2));
         loop {
             self.open(browser, path);
             let text = browser.text();
@@ -237,12 +239,9 @@ impl House {
 
     fn deliver(&self, from: &str, to: &str, times: u32) {
         let port = self.server.port(Port::Mx);
-        let (from, url) = (
-            from.trim_matches(['<', '>']),
-            format!("smtp://127.0.0.1:{port}"),
-        );
+        let url = format!("smtp://127.0.0.1:{port}");
         for _ in 0..times {
-            let mut curl = std::process::Command::new("curl");
+            let mut curl = Command::new("curl");
             curl.args([
                 "--silent",
                 "--mail-from",
@@ -254,13 +253,13 @@ impl House {
             ]);
             curl.arg(&url);
             let text = b"Subject: hello <b>you</b>\r\n\r\nHello.\r\n";
-            run(&mut curl, text, std::time::Duration::from_mins(1));
+            run(&mut curl, text, Duration::from_mins(1));
         }
     }
 
     fn fetched(&self, account: &str, password: &str) -> String {
         let port = self.server.port(Port::Pop3s);
-        let mut curl = std::process::Command::new("curl");
+        let mut curl = Command::new("curl");
         curl.args([
             "--silent",
             "--insecure",
@@ -268,7 +267,7 @@ impl House {
             &format!("{account}:{password}"),
         ]);
         curl.arg(format!("pop3s://127.0.0.1:{port}/1"));
-        let ended = run(&mut curl, b"", std::time::Duration::from_mins(1)).well();
+        let ended = run(&mut curl, b"", Duration::from_mins(1)).well();
         String::from_utf8_lossy(&ended.stdout).into_owned()
     }
 }
