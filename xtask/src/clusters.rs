@@ -67,6 +67,17 @@ struct Setting {
     tests: &'static str,
 }
 
+impl Setting {
+    /// The first node of the second data center, if there is one.
+    fn others(&self) -> String {
+        if self.replication.contains("dc2") {
+            format!("127.0.{NET}.4:9042")
+        } else {
+            String::new()
+        }
+    }
+}
+
 const ONE: Setting = Setting {
     replication: "{ dc1 = 1 }",
     store: "embedded",
@@ -121,6 +132,7 @@ impl Programs {
         tests
             .current_dir(folder)
             .env("CASSMAIL_CASSANDRA", format!("127.0.{NET}.1:9042"))
+            .env("CASSMAIL_CASSANDRA_OTHERS", setting.others())
             .env("CASSMAIL_CASSANDRA_REPLICATION", setting.replication)
             .env("CASSMAIL_STORE", setting.store)
             .env("CASSMAIL_CASSANDRA_CERTIFICATES", certificates);

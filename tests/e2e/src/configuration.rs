@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use crate::{Keyspace, Port};
+use crate::Port;
 
 /// What differs between the configurations of the tests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -32,12 +32,12 @@ impl Configuration {
         self,
         folder: &Path,
         offset: u16,
-        keyspace: Option<&Keyspace>,
+        store: Option<String>,
         more: &str,
     ) -> PathBuf {
         let file = folder.join("cassmail.toml");
         let mut text = self.text(folder, offset);
-        text.extend(keyspace.map(Keyspace::configuration));
+        text.extend(store);
         if self.certificate {
             text.push_str(&certificate(folder));
         }

@@ -57,12 +57,22 @@ impl Keyspace {
         Some(keyspace)
     }
 
-    /// The part of a configuration that names it.
+    /// The part of a configuration that names it, for a server in the first data center.
     pub fn configuration(&self) -> String {
+        self.configuration_at("dc1", &self.cluster.contact_points)
+    }
+
+    /// The same for a server in the second one, if there is one.
+    pub(crate) fn configuration_of_the_other(&self) -> Option<String> {
+        let points = &self.cluster.other_points;
+        (!points.is_empty()).then(|| self.configuration_at("dc2", points))
+    }
+
+    fn configuration_at(&self, center: &str, points: &[String]) -> String {
         format!(
-            "[store]\nkind = \"cassandra\"\n[store.cassandra]\ncontact_points = {:?}\n\
-             local_datacenter = \"dc1\"\nkeyspace = \"{}\"\nreplication = {}\n",
-            self.cluster.contact_points, self.name, self.cluster.replication
+            "[store]\nkind = \"cassandra\"\n[store.cassandra]\ncontact_points = {points:?}\n\
+             local_datacenter = \"{center}\"\nkeyspace = \"{}\"\nreplication = {}\n",
+            self.name, self.cluster.replication
         )
     }
 

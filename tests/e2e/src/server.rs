@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use crate::{Configuration, Deadline, Keyspace, Process, keyspace, run, settings};
+use crate::{Configuration, Deadline, Ended, Keyspace, Process, keyspace, run, settings};
 
 /// The accounts of development mode, all in example.org.
 pub const ACCOUNTS: [&str; 5] = ["alice", "bob", "carol", "dave", "erin"];
@@ -135,7 +135,8 @@ impl Server {
         let folder = tempfile::tempdir().expect("there is room for temporary files");
         let offset = free_offset();
         let keyspace = Keyspace::take();
-        let file = configuration.write(folder.path(), offset, keyspace.as_ref(), more);
+        let store = keyspace.as_ref().map(Keyspace::configuration);
+        let file = configuration.write(folder.path(), offset, store, more);
         let file = file.display().to_string();
         if keyspace.as_ref().is_some_and(|keyspace| keyspace.is_new) {
             let mut command = settings::command();
@@ -144,6 +145,21 @@ impl Server {
         }
         let arguments = ["serve", "--config", &file].map(str::to_owned);
         Self::launch(folder, offset, arguments.into(), keyspace)
+    }
+
+    /// Starts another one on the same keyspace, in the other data center; none if there is none. It
+    /// has to end before this one.
+    ///
+    /// # Panics
+    ///
+    /// As above.
+    pub fn beside(&self, configuration: &Configuration, more: &str) -> Option<Self> {
+        let store = self.keyspace.as_ref()?.configuration_of_the_other()?;
+        let folder = tempfile::tempdir().expect("there is room for temporary files");
+        let offset = free_offset();
+        let file = configuration.write(folder.path(), offset, Some(store), more);
+        let arguments = ["serve", "--config", &file.display().to_string()].map(str::to_owned);
+        Some(Self::launch(folder, offset, arguments.into(), None))
     }
 
     fn launch(
@@ -184,10 +200,20 @@ impl Server {
     /// As above.
     #[track_caller]
     pub fn answer(&self, words: &[&str], input: &str) -> String {
+        let ended = self.command(words, input).well();
+        String::from_utf8_lossy(&ended.stdout).into_owned()
+    }
+
+    /// The same for a command that may be refused.
+    ///
+    /// # Panics
+    ///
+    /// When it takes too long.
+    #[track_caller]
+    pub fn command(&self, words: &[&str], input: &str) -> Ended {
         let mut command = settings::command();
         command.args(&self.arguments[1..]).args(words);
-        let ended = run(&mut command, input.as_bytes(), READY).well();
-        String::from_utf8_lossy(&ended.stdout).into_owned()
+        run(&mut command, input.as_bytes(), READY)
     }
 
     /// Starts one that takes POP3 passwords in clear.
@@ -249,10 +275,19 @@ impl Server {
                 return line.trim_end().to_owned();
             }
             assert!(!deadline.passed(), "no line with {words} came:\n{new}");
-            // Bounded polling: nothing else tells when a line was written.
-            let ended = self.process.wait(Duration::from_millis(10));
-            assert!(ended.is_none(), "the server ended: {ended:?}");
+            self.pause();
         }
+    }
+
+    /// Waits a moment, for what nobody tells when it has come; callers bound their loops.
+    ///
+    /// # Panics
+    ///
+    /// When the server ended.
+    #[track_caller]
+    pub fn pause(&self) {
+        let ended = self.process.wait(Duration::from_millis(10));
+        assert!(ended.is_none(), "the server ended: {ended:?}");
     }
 
     /// What it wrote to standard output so far.
@@ -330,9 +365,7 @@ impl Server {
         };
         let deadline = Deadline::after(patience);
         while !ready(self.port(Port::Admin)) {
-            // Bounded polling: nothing tells a parent when a server is ready.
-            let ended = self.process.wait(Duration::from_millis(10));
-            assert!(ended.is_none(), "the server ended: {ended:?}");
+            self.pause();
             assert!(
                 !deadline.passed(),
                 "the server is not ready within {patience:?}"

@@ -65,6 +65,8 @@ pub fn store() -> Option<String> {
 pub struct Cluster {
     /// `CASSMAIL_CASSANDRA`: nodes of its first data center, with commas between.
     pub contact_points: Vec<String>,
+    /// `CASSMAIL_CASSANDRA_OTHERS`: nodes of its second data center, dc2; empty if it has none.
+    pub other_points: Vec<String>,
     /// `CASSMAIL_CASSANDRA_REPLICATION`: as in the configuration; `{ dc1 = 1 }` if it is not set.
     pub replication: String,
 }
@@ -77,8 +79,14 @@ pub struct Cluster {
 pub fn cluster() -> Option<Cluster> {
     store().filter(|store| store == "cassandra")?;
     let points = variable("CASSMAIL_CASSANDRA").expect("CASSMAIL_CASSANDRA names a node");
+    let others = variable("CASSMAIL_CASSANDRA_OTHERS").unwrap_or_default();
+    let nodes = |points: &str| {
+        let points = points.split(',').filter(|point| !point.is_empty());
+        points.map(str::to_owned).collect()
+    };
     Some(Cluster {
-        contact_points: points.split(',').map(str::to_owned).collect(),
+        contact_points: nodes(&points),
+        other_points: nodes(&others),
         replication: variable("CASSMAIL_CASSANDRA_REPLICATION")
             .unwrap_or_else(|| "{ dc1 = 1 }".to_owned()),
     })

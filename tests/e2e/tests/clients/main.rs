@@ -5,6 +5,7 @@
 //! variables.
 
 mod browser;
+mod centers;
 mod commands;
 mod crash;
 mod door;

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use cassmail_e2e::{installed, settings};
+use cassmail_e2e::{Configuration, Server, installed, settings};
 
 /// Whether a test with this client can go on.
 pub(crate) fn present(program: &str) -> bool {
@@ -25,6 +25,19 @@ pub(crate) fn keeps() -> bool {
     }
     skip("the store under test keeps nothing");
     false
+}
+
+/// Starts a server in each of two data centers, on one keyspace, with more tables in their files.
+/// The second one has to end first.
+pub(crate) fn in_two_centers(more: &str) -> Option<(Server, Server)> {
+    if settings::cluster().is_none_or(|cluster| cluster.other_points.is_empty()) {
+        skip("the store under test has no second data center");
+        return None;
+    }
+    let configuration = Configuration::default();
+    let near = Server::configured_with(&configuration, more);
+    let far = near.beside(&configuration, more)?;
+    Some((near, far))
 }
 
 /// Says so past the capture of the test runner, which shows nothing of tests that pass.

@@ -1,26 +1,8 @@
 //! The HTTP API on its ports: with TLS, and in clear on this machine.
 
-use std::io::{Read as _, Write as _};
-
-use cassmail_e2e::{Port, Server, Wire, write_certificate};
+use cassmail_e2e::{Port, Server, Wire, ask, write_certificate};
 
 use crate::house::settled;
-
-/// The whole answer to a request.
-fn ask(mut wire: Wire, request: &str, token: &str) -> String {
-    let authorization = if token.is_empty() {
-        String::new()
-    } else {
-        format!("Authorization: Bearer {token}\r\n")
-    };
-    let words = format!("{request} HTTP/1.1\r\nHost: here.example\r\n{authorization}");
-    let words = format!("{words}Content-Length: 0\r\nConnection: close\r\n\r\n");
-    wire.write_all(words.as_bytes()).expect("it listens");
-    let mut answer = Vec::new();
-    // Some ends come without the farewell of TLS.
-    let _ = wire.read_to_end(&mut answer);
-    String::from_utf8(answer).expect("answers are text")
-}
 
 fn secured(server: &Server) -> Wire {
     let wire = Wire::connect(server.port(Port::Api)).expect("somebody listens");
