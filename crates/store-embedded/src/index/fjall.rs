@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use fjall::config::PartitioningPolicy;
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode, Readable};
 
 use crate::disk::make_private_folder;
@@ -65,7 +66,6 @@ impl FjallIndex {
             .worker_threads(1)
             .open()
             .map_err(failed)?;
-        let options = || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE);
         let keyspace = database.keyspace("rows", options).map_err(failed)?;
         let (alive, last_reader) = sync_channel(0);
         Ok(Self {
@@ -79,6 +79,20 @@ impl FjallIndex {
             is_settled: AtomicBool::new(false),
         })
     }
+}
+
+/// Filters and indexes of merged tables are in parts of 4 KiB. As single blocks they grow with the
+/// table, do not stay in a small cache, and are read and verified again by each look: a delivery
+/// took 0.81 ms of processor time with 250 000 messages for 90 000 accounts, with parts 0.14 ms.
+/// Tables that are not merged are small and have theirs in memory.
+///
+/// fjall keeps these options with the index: one that was made with others keeps those.
+fn options() -> KeyspaceCreateOptions {
+    const IN_PARTS: [bool; 2] = [false, true];
+    KeyspaceCreateOptions::default()
+        .max_memtable_size(MEMTABLE)
+        .filter_block_partitioning_policy(PartitioningPolicy::new(IN_PARTS))
+        .index_block_partitioning_policy(PartitioningPolicy::new(IN_PARTS))
 }
 
 impl Rows {
@@ -270,5 +284,39 @@ mod tests {
         assert!(journal_length(folder.path()) > 0);
         let index = FjallIndex::open(folder.path(), CACHE).unwrap();
         assert_eq!(count(&index), 2);
+    }
+
+    /// Octets that this thread has read from files so far.
+    fn read_so_far() -> u64 {
+        let told = std::fs::read_to_string("/proc/thread-self/io").unwrap();
+        let read = told.lines().find_map(|line| line.strip_prefix("rchar: "));
+        read.unwrap().parse().unwrap()
+    }
+
+    #[test]
+    fn a_look_reads_a_few_blocks_however_many_rows_there_are() {
+        const ROWS: u32 = 300_000;
+        const LOOKS: u32 = 1000;
+        /// Of all tables that may have the row: part of the filter, part of the index, the rows.
+        const MOST: u64 = 32 * 1024;
+        let folder = tempfile::tempdir().unwrap();
+        let index = FjallIndex::open(folder.path(), CACHE).unwrap();
+        // In no order, so that tables have to be merged.
+        let rows: Vec<u32> = (0..ROWS).map(|row| row * 7919 % ROWS).collect();
+        for rows in rows.chunks(1000) {
+            index
+                .apply(rows.iter().copied().map(row).collect())
+                .unwrap();
+        }
+        index.settle();
+        let before = read_so_far();
+        for look in 0..LOOKS {
+            let number = look.wrapping_mul(2_654_435_761) % ROWS;
+            let (key, value) = row(number);
+            let found = index.snapshot().get(key.0, &key.1).unwrap();
+            assert_eq!(found, value, "{number}");
+        }
+        let each = (read_so_far() - before) / u64::from(LOOKS);
+        assert!(each <= MOST, "a look reads {each} octets");
     }
 }
