@@ -6,15 +6,19 @@ use std::sync::Arc;
 
 use cassmail_mail::{AccountId, Address, Domain, LocalPart, MessageId, Secret, UnixTime};
 use cassmail_store::{
-    AccountState, AddressEntry, AppPassword, Bound, Credentials, DomainEntry, ErrorKind,
-    NewAccount, Profile, Quota, Retention, Service, Store, StoreError,
+    AccountState, AddressEntry, AddressFilter, AppPassword, Bound, Credentials, DomainEntry,
+    ErrorKind, NewAccount, Profile, Quota, Retention, Service, Store, StoreError,
 };
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
 use crate::app_password;
 use crate::clock::Clock;
 use crate::directory::{Directory, Resolution};
 use crate::password::{PasswordError, Passwords, is_password_hash};
 use crate::quota::{Filled, QuotaLimits, Quotas, Receiver, Recounted, Recounting, recount};
+
+/// So many accounts of a page are looked at at once: in a cluster each look is a request.
+const LOOKS_AT_ONCE: usize = 16;
 
 /// Changes the directory.
 #[derive(Clone)]
@@ -267,7 +271,10 @@ impl Administration {
     /// Stops serving a domain that has no addresses left.
     pub async fn remove_domain(&self, name: Domain) -> Outcome<()> {
         self.served(&name).await?;
-        let left = self.store.addresses(name.clone(), None, 1).await?;
+        let left = self
+            .store
+            .addresses(name.clone(), AddressFilter::InUse, None, 1)
+            .await?;
         if let Some((address, _)) = left.into_iter().next() {
             return Err(AdministrationError::DomainInUse(name, address));
         }
@@ -481,32 +488,43 @@ impl Administration {
         after: Option<LocalPart>,
         limit: usize,
     ) -> Outcome<Vec<AccountLine>> {
-        let mut lines = Vec::new();
         let of_domain = self.served(domain).await?.quota;
-        self.each_address(domain, after, |address, entry| match entry {
-            AddressEntry::Account { id, .. } => {
-                lines.push((address, id));
-                lines.len() < limit
-            }
-            _ => true,
-        })
-        .await?;
-        let mut accounts = Vec::with_capacity(lines.len());
-        for (address, id) in lines {
-            if let Some((profile, _)) = self.store.account(id).await? {
-                let quota = profile.quota.over(of_domain);
-                let filled = self.quotas.filled(Receiver { account: id, quota }).await;
-                accounts.push(AccountLine {
-                    address,
-                    state: profile.state,
-                    retention: profile.retention,
-                    quota: profile.quota,
-                    // The list is worth more than a figure in it.
-                    filled: filled.ok(),
-                });
+        let found = self
+            .store
+            .addresses(domain.clone(), AddressFilter::Accounts, after, limit);
+        let mut looks = Vec::with_capacity(limit);
+        for (address, entry) in found.await? {
+            if let AddressEntry::Account { id, .. } = entry {
+                looks.push(self.listed_account(address, id, of_domain));
             }
         }
-        Ok(accounts)
+        let lines: Vec<_> = stream::iter(looks)
+            .buffered(LOOKS_AT_ONCE)
+            .try_collect()
+            .await?;
+        Ok(lines.into_iter().flatten().collect())
+    }
+
+    /// None if it was removed since it was listed.
+    async fn listed_account(
+        &self,
+        address: Address,
+        id: AccountId,
+        of_domain: Quota,
+    ) -> Outcome<Option<AccountLine>> {
+        let Some((profile, _)) = self.store.account(id).await? else {
+            return Ok(None);
+        };
+        let quota = profile.quota.over(of_domain);
+        let filled = self.quotas.filled(Receiver { account: id, quota }).await;
+        Ok(Some(AccountLine {
+            address,
+            state: profile.state,
+            retention: profile.retention,
+            quota: profile.quota,
+            // The list is worth more than a figure in it.
+            filled: filled.ok(),
+        }))
     }
 
     /// One account, without how full it is: that changes without anybody who changes the account.
@@ -558,15 +576,16 @@ impl Administration {
         after: Option<LocalPart>,
         limit: usize,
     ) -> Outcome<Vec<AliasLine>> {
+        self.served(domain).await?;
+        let found = self
+            .store
+            .addresses(domain.clone(), AddressFilter::Aliases, after, limit);
         let mut lines = Vec::new();
-        self.each_address(domain, after, |address, entry| match entry {
-            AddressEntry::Alias { targets, .. } => {
+        for (address, entry) in found.await? {
+            if let AddressEntry::Alias { targets, .. } = entry {
                 lines.push(AliasLine { address, targets });
-                lines.len() < limit
             }
-            _ => true,
-        })
-        .await?;
+        }
         Ok(lines)
     }
 
@@ -621,33 +640,6 @@ impl Administration {
                 ..Credentials::of_hash(hash)
             }),
             NewPassword::Hash(_) => Err(AdministrationError::BadHash),
-        }
-    }
-
-    /// Walks the addresses of a domain until `visit` has enough.
-    async fn each_address(
-        &self,
-        domain: &Domain,
-        mut after: Option<LocalPart>,
-        mut visit: impl FnMut(Address, AddressEntry) -> bool,
-    ) -> Outcome<()> {
-        const PAGE: usize = 500;
-        self.served(domain).await?;
-        loop {
-            let page = self
-                .store
-                .addresses(domain.clone(), after.take(), PAGE)
-                .await?;
-            let is_last = page.len() < PAGE;
-            for (address, entry) in page {
-                after = Some(address.local().clone());
-                if !visit(address, entry) {
-                    return Ok(());
-                }
-            }
-            if is_last {
-                return Ok(());
-            }
         }
     }
 }

@@ -15,8 +15,8 @@ use std::sync::Arc;
 
 use cassmail_mail::{AccountId, Address, Domain, LocalPart};
 use cassmail_store::{
-    AccountState, Accounts, AddressEntry, Adoption, Credentials, DomainEntry, ErrorKind,
-    NewAccount, Profile, Quota, Retention, StoreError, StoreResult, Work,
+    AccountState, Accounts, AddressEntry, AddressFilter, Adoption, Credentials, DomainEntry,
+    ErrorKind, NewAccount, Profile, Quota, Retention, StoreError, StoreResult, Work,
 };
 use futures_util::future::try_join;
 
@@ -47,6 +47,29 @@ const SHARDS: u8 = 4;
 
 /// So many address rows are read at once for a list.
 const AT_ONCE: usize = 32;
+
+/// What the list of a domain calls a name that is an account, and one that is an alias.
+const ACCOUNT: i8 = 1;
+const ALIAS: i8 = 0;
+
+/// So many names are read of each shard at once to find aliases among them: an account costs 30
+/// octets then, and no look at its address.
+const NAMES_FOR_ALIASES: usize = 5000;
+
+/// What the list of a domain calls an address that is in use.
+pub(crate) fn kind_of(entry: &AddressEntry) -> i8 {
+    match entry {
+        AddressEntry::Account { .. } => ACCOUNT,
+        AddressEntry::Alias { .. } | AddressEntry::Removed { .. } => ALIAS,
+    }
+}
+
+/// Names of a domain in their order, with what they are called.
+struct NamesRead {
+    names: Vec<(String, Option<i8>)>,
+    /// The last name up to which all are there; none if that is the end of the list.
+    up_to: Option<String>,
+}
 
 impl Life {
     pub(crate) fn number(self) -> i8 {
@@ -125,7 +148,7 @@ impl Core {
     ) -> StoreResult<()> {
         let (domain, local) = (address.domain().as_str(), address.local().as_str());
         let change = if entry.is_in_use() {
-            let kind = i8::from(matches!(entry, AddressEntry::Account { .. }));
+            let kind = kind_of(entry);
             (Cql::PutName, row![domain, shard_of(local), local, kind, at])
         } else {
             (Cql::DropName, row![at, domain, shard_of(local), local])
@@ -424,9 +447,9 @@ impl Core {
         verb: Verb,
         domain: &Domain,
         after: &str,
-        limit: usize,
-    ) -> StoreResult<Vec<String>> {
-        let most = i32::try_from(limit).unwrap_or(i32::MAX);
+        page: usize,
+    ) -> StoreResult<NamesRead> {
+        let most = i32::try_from(page).unwrap_or(i32::MAX);
         let mut reads = Vec::new();
         for shard in 0..SHARDS {
             let key = row![domain.as_str(), i16::from(shard), after, most];
@@ -435,51 +458,68 @@ impl Core {
                 .read::<(String, Option<i8>)>(verb, Cql::ReadNames, key);
             reads.push(read);
         }
-        let names = at_once(AT_ONCE, reads).await?.into_iter().flatten();
-        let mut names: Vec<_> = names.map(|(name, _)| name).collect();
+        let shards = at_once(AT_ONCE, reads).await?;
+        // Behind the end of a full page its shard may have more.
+        let ends = shards.iter().filter(|names| names.len() >= page);
+        let up_to = ends.filter_map(|names| names.last()).min().cloned();
+        let up_to = up_to.map(|(name, _)| name);
+        let mut names: Vec<_> = shards.into_iter().flatten().collect();
+        names.retain(|(name, _)| up_to.as_ref().is_none_or(|end| name <= end));
         names.sort_unstable();
-        names.truncate(limit);
-        Ok(names)
+        Ok(NamesRead { names, up_to })
     }
 
     async fn addresses(
         &self,
         verb: Verb,
         domain: &Domain,
+        filter: AddressFilter,
         after: Option<LocalPart>,
         limit: usize,
     ) -> StoreResult<Vec<(Address, AddressEntry)>> {
+        let page = match filter {
+            AddressFilter::InUse | AddressFilter::Accounts => limit,
+            AddressFilter::Aliases => limit.max(NAMES_FOR_ALIASES),
+        };
         let mut after = after.map_or_else(String::new, |after| after.as_str().to_owned());
         let mut found = Vec::new();
         while found.len() < limit {
-            let names = self.list_names(verb, domain, &after, limit).await?;
-            let Some(last) = names.last().cloned() else {
-                break;
-            };
-            let is_last_page = names.len() < limit;
-            let reads = names.into_iter().map(|name| self.entry(verb, domain, name));
-            let entries = at_once(AT_ONCE, reads.collect()).await?;
-            let room = limit - found.len();
-            found.extend(entries.into_iter().flatten().take(room));
-            if is_last_page {
-                break;
+            let read = self.list_names(verb, domain, &after, page).await?;
+            let mut names = read
+                .names
+                .into_iter()
+                .filter(|(_, kind)| filter != AddressFilter::Aliases || *kind != Some(ACCOUNT));
+            while found.len() < limit {
+                let room = limit - found.len();
+                let next = names.by_ref().take(room);
+                let reads = next.map(|(name, _)| self.entry(verb, domain, name, filter));
+                let reads: Vec<_> = reads.collect();
+                if reads.is_empty() {
+                    break;
+                }
+                let entries = at_once(AT_ONCE, reads).await?;
+                found.extend(entries.into_iter().flatten());
             }
-            after = last;
+            match read.up_to {
+                Some(end) => after = end,
+                None => break,
+            }
         }
         Ok(found)
     }
 
-    /// What a listed name is, if it is still in use.
+    /// What a listed name is, if it is still in use as what is wanted.
     async fn entry(
         &self,
         verb: Verb,
         domain: &Domain,
         name: String,
+        filter: AddressFilter,
     ) -> StoreResult<Option<(Address, AddressEntry)>> {
         let local = LocalPart::from_name(&name).map_err(|error| corrupt(verb, error))?;
         let address = Address::new(local, domain.clone());
         let entry = self.place(verb, &address).await?.entry;
-        let entry = entry.filter(AddressEntry::is_in_use);
+        let entry = entry.filter(|entry| filter.takes(entry));
         Ok(entry.map(|entry| (address, entry)))
     }
 
@@ -585,13 +625,15 @@ impl Accounts for Cassandra {
     fn addresses(
         &self,
         domain: Domain,
+        filter: AddressFilter,
         after: Option<LocalPart>,
         limit: usize,
     ) -> Work<'_, Vec<(Address, AddressEntry)>> {
         const VERB: Verb = "list the addresses";
         Box::pin(async move {
             let _pass = self.core.engine.enter(VERB)?;
-            self.core.addresses(VERB, &domain, after, limit).await
+            let found = self.core.addresses(VERB, &domain, filter, after, limit);
+            found.await
         })
     }
 

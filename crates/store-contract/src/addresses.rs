@@ -1,7 +1,9 @@
 //! Domains and addresses: what is served, and what an address is.
 
 use cassmail_mail::{AccountId, Address, Domain, LocalPart};
-use cassmail_store::{AddressEntry, Bound, DomainEntry, ErrorKind, Quota, Retention};
+use cassmail_store::{
+    AddressEntry, AddressFilter, Bound, DomainEntry, ErrorKind, Quota, Retention,
+};
 
 use crate::bench::{kind, new_account, together};
 use crate::letter::address;
@@ -211,7 +213,7 @@ pub async fn aliases_are_listed_among_the_addresses<S: Subject>(bench: Bench<S>)
     put_alias(&bench, "sales", &["alice@example.org"]).await;
     let listed = bench
         .store()
-        .addresses(domain("example.org"), None, 10)
+        .addresses(domain("example.org"), AddressFilter::InUse, None, 10)
         .await
         .unwrap();
     let alias = AddressEntry::Alias {
@@ -225,6 +227,41 @@ pub async fn aliases_are_listed_among_the_addresses<S: Subject>(bench: Bench<S>)
         (address("sales@example.org"), alias),
     ];
     assert_eq!(listed, expected);
+}
+
+/// Accounts::addresses: accounts or aliases only, in full pages, however many others are between.
+pub async fn accounts_and_aliases_are_listed_without_each_other<S: Subject>(bench: Bench<S>) {
+    bench.accounts(30).await;
+    for n in (0..30).step_by(3) {
+        put_alias(&bench, &format!("user{n}-alias"), &["user1@example.org"]).await;
+    }
+    // What an address was before does not count.
+    for gone in ["user4@example.org", "user5@example.org"] {
+        let removed = bench.store().remove_account(address(gone)).await;
+        removed.unwrap();
+    }
+    put_alias(&bench, "user4", &["user1@example.org"]).await;
+    let accounts = (0..30).filter(|n| ![4, 5].contains(n));
+    let mut accounts: Vec<_> = accounts.map(|n| format!("user{n}")).collect();
+    accounts.sort();
+    let aliases = (0..30).step_by(3).map(|n| format!("user{n}-alias"));
+    let mut aliases: Vec<_> = aliases.chain(["user4".to_owned()]).collect();
+    aliases.sort();
+    for (filter, expected) in [
+        (AddressFilter::Accounts, accounts),
+        (AddressFilter::Aliases, aliases),
+    ] {
+        let mut seen: Vec<String> = Vec::new();
+        loop {
+            let next = page_of(&bench, filter, seen.last(), 4).await;
+            let is_last = next.len() < 4;
+            seen.extend(next);
+            if is_last {
+                break;
+            }
+        }
+        assert_eq!(seen, expected, "{filter:?}");
+    }
 }
 
 /// Accounts::put_alias, Promise: targets in their order.
@@ -325,10 +362,20 @@ async fn targets_of<S: Subject>(bench: &Bench<S>, name: &str) -> Vec<String> {
 
 /// The names on a page of example.org, behind the last one of the page before.
 async fn page<S: Subject>(bench: &Bench<S>, after: Option<&String>, limit: usize) -> Vec<String> {
+    page_of(bench, AddressFilter::InUse, after, limit).await
+}
+
+/// The same of some addresses.
+async fn page_of<S: Subject>(
+    bench: &Bench<S>,
+    filter: AddressFilter,
+    after: Option<&String>,
+    limit: usize,
+) -> Vec<String> {
     let after = after.map(|name| LocalPart::from_name(name).unwrap());
     let found = bench
         .store()
-        .addresses(domain("example.org"), after, limit)
+        .addresses(domain("example.org"), filter, after, limit)
         .await
         .unwrap();
     let name = |(address, _): (Address, _)| address.local().as_str().to_owned();

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use cassmail_mail::{AccountId, Address};
 use cassmail_store::{
-    AccountState, AddressEntry, Adoption, DomainEntry, ErrorKind, Profile, Quota, Retention,
+    AccountState, AddressEntry, AddressFilter, Adoption, DomainEntry, ErrorKind, Profile, Quota,
+    Retention,
 };
 
 use crate::addresses::{domain, put_alias, resolve};
@@ -291,7 +292,7 @@ async fn adopt_alice<S: Subject>(bench: &Bench<S>, generation: u64) -> AccountId
 
 async fn in_use<S: Subject>(bench: &Bench<S>) -> usize {
     let store = bench.store();
-    let listed = store.addresses(domain("example.org"), None, 10);
+    let listed = store.addresses(domain("example.org"), AddressFilter::InUse, None, 10);
     listed.await.unwrap().len()
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use cassmail_mail::{AccountId, MessageId, Owner};
-use cassmail_store::{DomainEntry, ErrorKind, Health, StoreResult, TraceQuery};
+use cassmail_store::{AddressFilter, DomainEntry, ErrorKind, Health, StoreResult, TraceQuery};
 
 use crate::addresses::domain;
 use crate::bench::{CLOSING, cancelled_after, credentials, drain, kind, new_account, submit};
@@ -16,7 +16,9 @@ use crate::{Bench, Subject};
 pub async fn a_new_store_is_empty<S: Subject>(bench: Bench<S>) {
     let store = bench.store();
     assert!(store.domains().await.unwrap().is_empty());
-    let listed = store.addresses(domain("example.org"), None, 10).await;
+    let listed = store
+        .addresses(domain("example.org"), AddressFilter::InUse, None, 10)
+        .await;
     assert!(listed.unwrap().is_empty());
 }
 
@@ -50,7 +52,11 @@ pub async fn a_closed_store_refuses_the_verbs_of_accounts<S: Subject>(bench: Ben
     refused(store.put_domain(entry).await);
     refused(store.remove_domain(name()).await);
     refused(store.resolve(address(text)).await);
-    refused(store.addresses(name(), None, 10).await);
+    refused(
+        store
+            .addresses(name(), AddressFilter::InUse, None, 10)
+            .await,
+    );
     refused(store.create_account(new_account(text, "first")).await);
     refused(store.remove_account(address(text)).await);
     refused(store.account(alice).await);
@@ -287,7 +293,9 @@ async fn check<S: Subject>(bench: &Bench<S>, kept: &Kept) {
     let domains = store.domains().await.unwrap();
     assert_eq!(domains.len(), 1);
     assert_eq!(domains[0].catch_all, Some(address("alice@example.org")));
-    let addresses = store.addresses(domain("example.org"), None, 10).await;
+    let addresses = store
+        .addresses(domain("example.org"), AddressFilter::InUse, None, 10)
+        .await;
     let addresses = addresses.unwrap();
     let names = addresses
         .iter()

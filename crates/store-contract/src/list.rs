@@ -27,6 +27,7 @@ macro_rules! contract_tests {
                 addresses_of_other_domains_are_not_listed,
                 addresses_that_are_not_in_use_take_no_place_in_a_page,
                 aliases_are_listed_among_the_addresses,
+                accounts_and_aliases_are_listed_without_each_other,
                 an_alias_resolves_to_its_targets,
                 an_alias_can_be_put_again_and_changed,
                 an_alias_at_an_account_is_a_conflict,

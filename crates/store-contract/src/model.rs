@@ -8,8 +8,8 @@
 use bytes::Bytes;
 use cassmail_mail::{AccountId, Address, Domain, Entry, MessageId, Owner};
 use cassmail_store::{
-    AccountState, Accounts, AddressEntry, Credentials, DomainEntry, ErrorKind, Maildrops,
-    MemoryStore, NewAccount, Profile, Quota, Retention, Store,
+    AccountState, Accounts, AddressEntry, AddressFilter, Credentials, DomainEntry, ErrorKind,
+    Maildrops, MemoryStore, NewAccount, Profile, Quota, Retention, Store,
 };
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -465,7 +465,9 @@ impl Shown {
             accounts: Vec::new(),
             maildrops: Vec::new(),
         };
-        let page = store.addresses(domain(0), None, 100).await;
+        let page = store
+            .addresses(domain(0), AddressFilter::InUse, None, 100)
+            .await;
         shown.in_use = page.expect("the addresses");
         for who in 0..NAMES {
             let entry = store.resolve(address(&name(who))).await.expect("an entry");

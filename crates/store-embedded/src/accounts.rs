@@ -4,8 +4,8 @@ use std::ops::ControlFlow;
 
 use cassmail_mail::{AccountId, Address, Domain, LocalPart};
 use cassmail_store::{
-    AccountState, Accounts, AddressEntry, Adoption, Credentials, DomainEntry, NewAccount, Profile,
-    Quota, RecordError, Retention, StoreResult, Work,
+    AccountState, Accounts, AddressEntry, AddressFilter, Adoption, Credentials, DomainEntry,
+    NewAccount, Profile, Quota, RecordError, Retention, StoreResult, Work,
 };
 
 use crate::Embedded;
@@ -106,6 +106,7 @@ impl Accounts for Embedded {
     fn addresses(
         &self,
         domain: Domain,
+        filter: AddressFilter,
         after: Option<LocalPart>,
         limit: usize,
     ) -> Work<'_, Vec<(Address, AddressEntry)>> {
@@ -115,8 +116,10 @@ impl Accounts for Embedded {
             let after = after.map(|local| address_key(&Address::new(local, domain)).1);
             let decode = |key: &[u8], value: &[u8]| {
                 let entry = AddressEntry::decode(value).ok()?;
-                let address = address_of(key)?;
-                Some(entry.is_in_use().then_some((address, entry)))
+                if !filter.takes(&entry) {
+                    return Some(None);
+                }
+                Some(Some((address_of(key)?, entry)))
             };
             let space = (Space::Address, prefix.as_slice());
             self.read_all(VERB, space, after.as_deref(), decode, limit)

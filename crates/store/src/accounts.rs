@@ -4,7 +4,7 @@ use cassmail_mail::{AccountId, Address, Domain, LocalPart, UnixTime};
 
 use crate::Work;
 use crate::adoption::Adoption;
-use crate::record::{AddressEntry, Credentials, DomainEntry, Profile};
+use crate::record::{AddressEntry, AddressFilter, Credentials, DomainEntry, Profile};
 
 /// An account to be made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,11 +46,13 @@ pub trait Accounts: Send + Sync {
     /// *Promise*: every change that was acknowledged before the call is seen.
     fn resolve(&self, address: Address) -> Work<'_, Option<AddressEntry>>;
 
-    /// The addresses of a domain that are in use, in the order of their local parts, behind
-    /// `after`, at most `limit`.
+    /// Those addresses of a domain, in the order of their local parts, behind `after`, at most
+    /// `limit`. What one costs does not depend on how many others there are, but that aliases may
+    /// be looked for among the names of a domain.
     fn addresses(
         &self,
         domain: Domain,
+        filter: AddressFilter,
         after: Option<LocalPart>,
         limit: usize,
     ) -> Work<'_, Vec<(Address, AddressEntry)>>;

@@ -13,10 +13,11 @@ use cassmail_mail::{
 use tokio::sync::{Semaphore, watch};
 
 use crate::{
-    Accounts, AddressEntry, AdminName, Administrator, Administrators, Adoption, Audit, AuditRecord,
-    AuditSpan, BodyReader, Counted, Credentials, DomainEntry, ErrorKind, Health, Maildrops,
-    MessageWriter, NewAccount, Patience, Profile, Reason, Store, StoreError, Token, TokenId,
-    TraceEvent, TraceQuery, Traces, Usage, UsageNotes, Usages, Work, Workers, Writer,
+    Accounts, AddressEntry, AddressFilter, AdminName, Administrator, Administrators, Adoption,
+    Audit, AuditRecord, AuditSpan, BodyReader, Counted, Credentials, DomainEntry, ErrorKind,
+    Health, Maildrops, MessageWriter, NewAccount, Patience, Profile, Reason, Store, StoreError,
+    Token, TokenId, TraceEvent, TraceQuery, Traces, Usage, UsageNotes, Usages, Work, Workers,
+    Writer,
 };
 
 /// A store around another one that follows a [`Script`].
@@ -494,10 +495,11 @@ impl Accounts for Faulty {
     fn addresses(
         &self,
         domain: Domain,
+        filter: AddressFilter,
         after: Option<LocalPart>,
         limit: usize,
     ) -> Work<'_, Vec<(Address, AddressEntry)>> {
-        let page = self.inner.addresses(domain, after, limit);
+        let page = self.inner.addresses(domain, filter, after, limit);
         self.run(Verb::Addresses, page)
     }
 

@@ -48,8 +48,8 @@ pub use maildrops::{BodyReader, Maildrops, MessageWriter, Patience};
 pub use memory::MemoryStore;
 pub use quota::Quota;
 pub use record::{
-    AccountState, AddressEntry, AppPassword, Credentials, DomainEntry, Profile, RecordError,
-    Service,
+    AccountState, AddressEntry, AddressFilter, AppPassword, Credentials, DomainEntry, Profile,
+    RecordError, Service,
 };
 pub use retention::{Bound, Retention};
 pub use traces::{

@@ -18,11 +18,11 @@ use cassmail_mail::{
 };
 
 use crate::{
-    AccountState, Accounts, AddressEntry, AdminName, Administrator, Administrators, Adoption,
-    AsDelivered, Audit, AuditRecord, AuditSpan, BodyReader, Counted, Credentials, DomainEntry,
-    ErrorKind, EventId, Health, Maildrops, MessageWriter, NewAccount, Patience, Profile, Quota,
-    Reason, Retention, Search, Store, StoreError, StoreResult, Token, TokenId, TraceEvent,
-    TraceQuery, Traces, Usage, UsageNotes, Usages, Work, Workers, delivered_size,
+    AccountState, Accounts, AddressEntry, AddressFilter, AdminName, Administrator, Administrators,
+    Adoption, AsDelivered, Audit, AuditRecord, AuditSpan, BodyReader, Counted, Credentials,
+    DomainEntry, ErrorKind, EventId, Health, Maildrops, MessageWriter, NewAccount, Patience,
+    Profile, Quota, Reason, Retention, Search, Store, StoreError, StoreResult, Token, TokenId,
+    TraceEvent, TraceQuery, Traces, Usage, UsageNotes, Usages, Work, Workers, delivered_size,
     delivered_surrogate_size,
 };
 
@@ -194,6 +194,7 @@ impl Accounts for MemoryStore {
     fn addresses(
         &self,
         domain: Domain,
+        filter: AddressFilter,
         after: Option<LocalPart>,
         limit: usize,
     ) -> Work<'_, Vec<(Address, AddressEntry)>> {
@@ -202,7 +203,7 @@ impl Accounts for MemoryStore {
             let page = kept
                 .addresses
                 .iter()
-                .filter(|(address, entry)| *address.domain() == domain && entry.is_in_use())
+                .filter(|(address, entry)| *address.domain() == domain && filter.takes(entry))
                 .filter(|(address, _)| after.as_ref().is_none_or(|after| address.local() > after));
             let owned = page.map(|(address, entry)| (address.clone(), entry.clone()));
             Ok(owned.take(limit).collect())

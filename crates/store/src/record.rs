@@ -49,6 +49,17 @@ pub enum AddressEntry {
     },
 }
 
+/// Which addresses of a domain are listed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AddressFilter {
+    /// All that are in use.
+    InUse,
+    /// Accounts.
+    Accounts,
+    /// Aliases.
+    Aliases,
+}
+
 /// Whether an account is in service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -146,6 +157,17 @@ impl AddressEntry {
     /// Whether mail to it goes anywhere.
     pub fn is_in_use(&self) -> bool {
         !matches!(self, Self::Removed { .. })
+    }
+}
+
+impl AddressFilter {
+    /// Whether an address is among them.
+    pub fn takes(self, entry: &AddressEntry) -> bool {
+        match self {
+            Self::InUse => entry.is_in_use(),
+            Self::Accounts => matches!(entry, AddressEntry::Account { .. }),
+            Self::Aliases => matches!(entry, AddressEntry::Alias { .. }),
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use cassmail_store::{AddressEntry, StoreResult};
 
 use super::suspects::{Look, Standing, Suspicion};
 use super::{AT_ONCE, Count, Run, SCRUB, ScrubError};
-use crate::accounts::shard_of;
+use crate::accounts::{kind_of, shard_of};
 use crate::profiles::Profile;
 use crate::rows::{Micros, row};
 use crate::statements::Cql;
@@ -43,7 +43,7 @@ impl Run<'_> {
             };
             if entry.is_in_use() {
                 self.report.add(Count::Addresses, 1);
-                let kind = i8::from(matches!(entry, AddressEntry::Account { .. }));
+                let kind = kind_of(&entry);
                 checks.push(look.check_address(Missing {
                     domain,
                     local,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cassmail_mail::{AccountId, MessageId};
-use cassmail_store::{Accounts, Maildrops, Store};
+use cassmail_store::{Accounts, AddressFilter, Maildrops, Store};
 use cassmail_store_cassandra::scrub::{
     Begin, Bodies, Count, Effect, End, Heal, Options, Report, Scrub, ScrubError,
 };
@@ -450,7 +450,10 @@ async fn names_are_recounted() {
     let report = scrub(&server).await;
     assert_eq!(said(&report), "names_stale 1, names_dropped 1");
     let domain = "example.org".parse().expect("a domain");
-    let listed = server.store.addresses(domain, None, 10).await;
+    let listed = server
+        .store
+        .addresses(domain, AddressFilter::InUse, None, 10)
+        .await;
     assert_eq!(listed.expect("names").len(), 2);
     assert_eq!(server.keyspace.count("address_by_domain").await, 2);
 }
