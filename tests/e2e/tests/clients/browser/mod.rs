@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use cassmail_e2e::{Configuration, Deadline, PASSWORD, Port, Server, run, settings};
+use cassmail_e2e::{Configuration, Conversation, Deadline, PASSWORD, Port, Server, run, settings};
 
 use crate::skip::present;
 use driver::{Browser, ENTER, Scheme, TAB};
@@ -52,7 +52,7 @@ fn each_page_is_for_everybody_in_light_and_dark_on_a_desk_and_on_a_phone() {
         return;
     };
     house.deliver("x@far.example", "ben@here.example", 3);
-    house.deliver("x@far.example", "nobody@here.example", 1);
+    house.refuses("x@far.example", "nobody@here.example");
     house.logged_in(&browser);
     let first = house.first_message(&browser);
     let of_message = [
@@ -78,6 +78,7 @@ fn each_page_is_for_everybody_in_light_and_dark_on_a_desk_and_on_a_phone() {
                 );
             }
         }
+        assert_eq!(out_of_reach(&browser), [""; 0], "{path}");
         keep_picture(&browser, name);
         assert_eq!(browser.complaints(), [""; 0], "{path}");
     }
@@ -149,18 +150,47 @@ fn who_has_no_mouse_logs_in_and_reaches_every_page() {
 }
 
 #[test]
-fn what_strangers_write_is_text_on_every_page() {
+fn what_strangers_and_users_write_is_text_on_every_page() {
     const NASTY: &str = "\"<script>document.title='owned'</script>'\\\"><img src=x>\"@far.example";
+    const OURS: &str = "\"=cmd|'/c calc'!a0<img src=x onerror=alert(1)>\"@here.example";
     let Some((house, browser)) = at_work() else {
         return;
     };
+    let server = &house.server;
+    let words = ["account", "add", OURS, "--password-stdin"];
+    server.administer(&words, &format!("{PASSWORD}\n"));
+    let alias = OURS.replace("cmd", "sum");
+    server.administer(&["alias", "add", &alias, OURS], "");
+    let of_account = ["account", "app-password", "add", OURS, "<img src=y>"];
+    server.administer(&of_account, "");
     house.deliver(NASTY, "ben@here.example", 1);
-    house.deliver(NASTY, "nobody@here.example", 1);
+    house.deliver(NASTY, OURS, 1);
+    house.refuses(NASTY, "\"<img src=z>\"@here.example");
     house.logged_in(&browser);
     let first = house.first_message(&browser);
     let trace = first.replace("mailboxes/ben%40here.example", "messages");
-    for path in [&first, &trace, "/messages?address=ben%40here.example"] {
-        house.until(&browser, path, "<script>");
+    house.open(&browser, "/accounts?domain=here.example");
+    let own = "return [...document.querySelectorAll('tbody a')]\
+        .map(a => a.getAttribute('href')).find(path => path.includes('cmd'))";
+    let account = browser.ask(own);
+    let account = account.as_str().expect("it is listed");
+    let mailbox = account.replace("/accounts/", "/mailboxes/");
+    for (path, says) in [
+        (&*first, "<script>"),
+        (&*trace, "<script>"),
+        ("/messages?address=ben%40here.example", "<script>"),
+        (
+            "/messages?address=%22%3Cimg%20src%3Dz%3E%22%40here.example",
+            "no such mailbox",
+        ),
+        ("/refusals", "unknown-recipient"),
+        ("/accounts?domain=here.example", "onerror"),
+        (account, "<img src=y>"),
+        (&*mailbox, "onerror"),
+        ("/aliases?domain=here.example", "onerror"),
+        ("/audit", "onerror"),
+    ] {
+        house.until(&browser, path, says);
         assert_eq!(browser.ask("return document.images.length"), 0, "{path}");
         let title = browser.ask("return document.title");
         assert_ne!(title, "owned", "{path}");
@@ -238,23 +268,26 @@ impl House {
     }
 
     fn deliver(&self, from: &str, to: &str, times: u32) {
-        let port = self.server.port(Port::Mx);
-        let url = format!("smtp://127.0.0.1:{port}");
         for _ in 0..times {
-            let mut curl = Command::new("curl");
-            curl.args([
-                "--silent",
-                "--mail-from",
-                from,
-                "--mail-rcpt",
-                to,
-                "--upload-file",
-                "-",
-            ]);
-            curl.arg(&url);
             let text = b"Subject: hello <b>you</b>\r\n\r\nHello.\r\n";
-            run(&mut curl, text, Duration::from_mins(1));
+            let reply = self
+                .sender()
+                .hand_over(&bracketed(from), &bracketed(to), text);
+            let reply = reply.expect("both paths are taken");
+            assert!(reply.starts_with("250 "), "{reply}");
         }
+    }
+
+    fn refuses(&self, from: &str, to: &str) {
+        let refused = self
+            .sender()
+            .hand_over(&bracketed(from), &bracketed(to), b"");
+        let refused = refused.expect_err("nobody has this name").to_string();
+        assert!(refused.starts_with("550 5.1.1 "), "{refused}");
+    }
+
+    fn sender(&self) -> Conversation {
+        Conversation::open(self.server.port(Port::Mx)).expect("welcomes")
     }
 
     fn fetched(&self, account: &str, password: &str) -> String {
@@ -270,6 +303,42 @@ impl House {
         let ended = run(&mut curl, b"", Duration::from_mins(1)).well();
         String::from_utf8_lossy(&ended.stdout).into_owned()
     }
+}
+
+fn bracketed(address: &str) -> String {
+    format!("<{address}>")
+}
+
+/// Goes through the page by the key for the next control, once around. What can be worked with and
+/// is not reached, or does not show that it is.
+fn out_of_reach(browser: &Browser) -> Vec<String> {
+    const MARK: &str = "
+        const controls = [...document.querySelectorAll(
+            'a[href], button, input, select, textarea, summary')];
+        const free = controls.filter(one => one.type !== 'hidden' && !one.disabled
+            && one.checkVisibility({ visibilityProperty: true }));
+        free.forEach((one, number) => { one.dataset.number = number; });
+        document.activeElement.blur();
+        return free.map(one => one.outerHTML);";
+    const SEEN: &str = "
+        const at = document.activeElement;
+        const style = getComputedStyle(at);
+        const shows = style.outlineStyle !== 'none' && style.outlineWidth !== '0px';
+        return at.dataset.number === undefined ? null : [Number(at.dataset.number), shows];";
+    let controls = browser.ask(MARK);
+    let controls = controls.as_array().expect("a list");
+    let mut reached = vec![false; controls.len()];
+    for _ in 0..controls.len() + 2 {
+        browser.press(TAB);
+        let seen = browser.ask(SEEN);
+        if let (Some(number), Some(shows)) = (seen[0].as_u64(), seen[1].as_bool()) {
+            let number = usize::try_from(number).expect("it is in the list");
+            reached[number] |= shows;
+        }
+    }
+    let both = controls.iter().zip(reached);
+    let missed = both.filter(|(_, is_reached)| !is_reached);
+    missed.map(|(control, _)| control.to_string()).collect()
 }
 
 /// Presses the key for the next control until it is the wanted one.
