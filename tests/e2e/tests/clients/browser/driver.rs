@@ -43,7 +43,11 @@ impl Browser {
         let profile = tempfile::tempdir().expect("there is room for temporary files");
         let port = Port::Mx as u16 + free_offset();
         let mut command = Command::new("chromedriver");
-        command.env("HOME", profile.path()).stdout(Stdio::null());
+        command
+            .env("HOME", profile.path())
+            // A browser that is killed leaves its folders there.
+            .env("TMPDIR", profile.path())
+            .stdout(Stdio::null());
         let driver = Process::start(&mut command, &[format!("--port={port}")]);
         let deadline = Deadline::after(PATIENCE);
         while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
