@@ -214,20 +214,27 @@ mod form {
         pub(super) quota: Quota,
     }
 
+    /// What an address is.
+    #[derive(Clone, Copy, Serialize, Deserialize)]
+    #[serde(rename_all = "lowercase")]
+    pub(super) enum AddressKind {
+        Account,
+        Alias,
+        Removed,
+    }
+
+    /// All fields of all kinds. As an enum with its tag inside it would be read by way of a copy of
+    /// all that there is, and one is read for each recipient, and for each name of a list.
     #[derive(Serialize, Deserialize)]
-    #[serde(tag = "kind", rename_all = "lowercase")]
-    pub(super) enum Address {
-        Account {
-            id: [u8; 16],
-            generation: u64,
-        },
-        Alias {
-            targets: Vec<String>,
-            generation: u64,
-        },
-        Removed {
-            generation: u64,
-        },
+    pub(super) struct Address {
+        pub(super) kind: AddressKind,
+        /// Of an account.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub(super) id: Option<[u8; 16]>,
+        /// Of an alias.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub(super) targets: Option<Vec<String>>,
+        pub(super) generation: u64,
     }
 
     #[derive(Serialize, Deserialize)]
@@ -282,42 +289,46 @@ impl DomainEntry {
 impl AddressEntry {
     /// The record.
     pub fn encode(&self) -> Vec<u8> {
-        encode(&match self {
-            Self::Account { id, generation } => form::Address::Account {
-                id: id.to_key(),
-                generation: *generation,
-            },
-            Self::Alias {
-                targets,
-                generation,
-            } => form::Address::Alias {
-                targets: targets.iter().map(ToString::to_string).collect(),
-                generation: *generation,
-            },
-            Self::Removed { generation } => form::Address::Removed {
-                generation: *generation,
-            },
+        use form::AddressKind::{Account, Alias, Removed};
+        let (kind, id, targets) = match self {
+            Self::Account { id, .. } => (Account, Some(id.to_key()), None),
+            Self::Alias { targets, .. } => {
+                let targets = targets.iter().map(ToString::to_string);
+                (Alias, None, Some(targets.collect()))
+            }
+            Self::Removed { .. } => (Removed, None, None),
+        };
+        encode(&form::Address {
+            kind,
+            id,
+            targets,
+            generation: self.generation(),
         })
     }
 
     /// Reads a record.
     pub fn decode(record: &[u8]) -> Result<Self, RecordError> {
-        Ok(match decode("an address", record)? {
-            form::Address::Account { id, generation } => Self::Account {
-                id: AccountId::from_key(id),
+        const RECORD: &str = "an address";
+        let form: form::Address = decode(RECORD, record)?;
+        let lacks = |field: &str| RecordError {
+            record: RECORD,
+            source: format!("it has no {field}").into(),
+        };
+        let generation = form.generation;
+        Ok(match form.kind {
+            form::AddressKind::Account => Self::Account {
+                id: AccountId::from_key(form.id.ok_or_else(|| lacks("id"))?),
                 generation,
             },
-            form::Address::Alias {
-                targets,
-                generation,
-            } => {
-                let targets = targets.iter().map(|target| parse("an address", target));
+            form::AddressKind::Alias => {
+                let targets = form.targets.ok_or_else(|| lacks("targets"))?;
+                let targets = targets.iter().map(|target| parse(RECORD, target));
                 Self::Alias {
                     targets: targets.collect::<Result<_, _>>()?,
                     generation,
                 }
             }
-            form::Address::Removed { generation } => Self::Removed { generation },
+            form::AddressKind::Removed => Self::Removed { generation },
         })
     }
 }
@@ -431,6 +442,37 @@ mod tests {
             quota,
         };
         assert_eq!(Profile::decode(&profile.encode()).unwrap(), profile);
+    }
+
+    #[test]
+    fn records_of_addresses_are_as_they_always_were() {
+        let id = AccountId::from_key([7; 16]);
+        let targets = vec!["a@example.org".parse().unwrap()];
+        let all = [
+            (
+                AddressEntry::Account { id, generation: 2 },
+                r#"{"kind":"account","id":[7,7,7,7,7,7,7,7,7,7,7,7,7,7,7,7],"generation":2}"#,
+            ),
+            (
+                AddressEntry::Alias {
+                    targets,
+                    generation: 0,
+                },
+                r#"{"kind":"alias","targets":["a@example.org"],"generation":0}"#,
+            ),
+            (
+                AddressEntry::Removed { generation: 1 },
+                r#"{"kind":"removed","generation":1}"#,
+            ),
+        ];
+        for (entry, record) in all {
+            assert_eq!(String::from_utf8(entry.encode()).unwrap(), record);
+            assert_eq!(AddressEntry::decode(record.as_bytes()).unwrap(), entry);
+        }
+        for lacks in ["account", "alias"] {
+            let record = format!(r#"{{"kind":"{lacks}","generation":1}}"#);
+            assert!(AddressEntry::decode(record.as_bytes()).is_err(), "{lacks}");
+        }
     }
 
     #[test]
