@@ -49,6 +49,9 @@ cargo xtask COMMAND
   bench trace [ROUNDS]
                      what the message trace costs a delivery, as a ratio, on --store embedded or
                      cassandra; some three minutes. With --quick a debug build, to try it
+  bench administration
+                     an import, a page of each list and the trace of a message in a store with
+                     100 000 accounts and a million messages; some five minutes
   bench tombstones [DAYS] [MAILS_A_DAY]
                      ten days of a mailbox that is emptied every hour, in some ten minutes
   bench james [--rounds N] [--minutes N] [--rate MAILS_A_SECOND]
@@ -85,6 +88,7 @@ fn main() -> ExitCode {
         ["bench", "hostile", rest @ ..] => bench::hostile(rest),
         ["bench", "cassandra", rest @ ..] => bench::cassandra(rest),
         ["bench", "faults", rest @ ..] => bench::faults(rest),
+        ["bench", "administration", rest @ ..] => bench::administration(rest),
         ["bench", "trace", rest @ ..] => bench::trace(rest),
         ["bench", "tombstones", rest @ ..] => bench::tombstones(rest),
         ["bench", "james", rest @ ..] => bench::james(rest),

@@ -270,6 +270,39 @@ pub(super) const TRACE_CPU: Budget = Budget {
     decimals: 3,
 };
 
+pub(super) const IMPORT: Budget = Budget {
+    what: "10 000 accounts with hashes imported into an empty store",
+    unit: "s",
+    bound: Bound::AtMost,
+    wanted: 5.0,
+    half_way: None,
+    decimals: 2,
+};
+pub(super) const LIST: Budget = Budget {
+    what: "a page of a list, the slowest of all lists: median",
+    unit: "ms",
+    bound: Bound::AtMost,
+    wanted: 100.0,
+    half_way: None,
+    decimals: 1,
+};
+pub(super) const TRACE_LOOK: Budget = Budget {
+    what: "the trace of a message, by its id: median",
+    unit: "ms",
+    bound: Bound::AtMost,
+    wanted: 50.0,
+    half_way: None,
+    decimals: 1,
+};
+pub(super) const FULL_CPU: Budget = Budget {
+    what: "CPU per mail with all messages there, to that with none",
+    unit: "times",
+    bound: Bound::AtMost,
+    wanted: 1.5,
+    half_way: None,
+    decimals: 2,
+};
+
 /// A budget with what was measured; nothing when a peer was missing.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Line {

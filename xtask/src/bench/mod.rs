@@ -1,5 +1,6 @@
 //! Benchmarks and long crash tests; each prints its verdict.
 
+mod administration;
 mod budgets;
 mod cassandra;
 mod cassmail;
@@ -73,6 +74,11 @@ pub(crate) fn tombstones(words: &[&str]) -> Result<()> {
 /// The experiment of Apache James.
 pub(crate) fn james(words: &[&str]) -> Result<()> {
     james::run(&Options::parse(words)?.at_most(1)?)
+}
+
+/// What an administrator waits for in a large store.
+pub(crate) fn administration(words: &[&str]) -> Result<()> {
+    administration::run(&Options::parse(words)?.at_most(0)?)
 }
 
 /// What the message trace costs.
