@@ -80,6 +80,9 @@ pub struct Server {
     keyspace: Option<Keyspace>,
 }
 
+/// Between two looks at what comes at once.
+const SOON: Duration = Duration::from_millis(10);
+
 /// On a cluster, the first start makes the tables.
 const READY: Duration = Duration::from_mins(2);
 
@@ -275,18 +278,18 @@ impl Server {
                 return line.trim_end().to_owned();
             }
             assert!(!deadline.passed(), "no line with {words} came:\n{new}");
-            self.pause();
+            self.pause(SOON);
         }
     }
 
-    /// Waits a moment, for what nobody tells when it has come; callers bound their loops.
+    /// Waits so long, for what nobody tells when it has come; callers bound their loops.
     ///
     /// # Panics
     ///
     /// When the server ended.
     #[track_caller]
-    pub fn pause(&self) {
-        let ended = self.process.wait(Duration::from_millis(10));
+    pub fn pause(&self, length: Duration) {
+        let ended = self.process.wait(length);
         assert!(ended.is_none(), "the server ended: {ended:?}");
     }
 
@@ -365,7 +368,7 @@ impl Server {
         };
         let deadline = Deadline::after(patience);
         while !ready(self.port(Port::Admin)) {
-            self.pause();
+            self.pause(SOON);
             assert!(
                 !deadline.passed(),
                 "the server is not ready within {patience:?}"

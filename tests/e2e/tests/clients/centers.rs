@@ -10,6 +10,9 @@ use crate::skip::in_two_centers;
 const SECRET: &str = "secret";
 const BOB: &str = "bob@here.example";
 
+/// Between two questions: what is waited for takes seconds, and other tests run beside these.
+const SELDOM: Duration = Duration::from_millis(500);
+
 /// The servers in both data centers, and bob, who is made in the first one.
 fn settled(more: &str) -> Option<(Server, Server)> {
     let (near, far) = in_two_centers(more)?;
@@ -80,7 +83,7 @@ fn in_time(server: &Server, question: impl Fn() -> String, is_wanted: impl Fn(&s
             return;
         }
         assert!(!deadline.passed(), "{answer}");
-        server.pause();
+        server.pause(SELDOM);
     }
 }
 
