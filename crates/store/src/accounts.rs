@@ -46,9 +46,9 @@ pub trait Accounts: Send + Sync {
     /// *Promise*: every change that was acknowledged before the call is seen.
     fn resolve(&self, address: Address) -> Work<'_, Option<AddressEntry>>;
 
-    /// Those addresses of a domain, in the order of their local parts, behind `after`, at most
-    /// `limit`. What one costs does not depend on how many others there are, but that aliases may
-    /// be looked for among the names of a domain.
+    /// Those addresses of a domain that the filter takes, in the order of their local parts, behind
+    /// `after`, at most `limit`; fewer only at the end. Aliases are looked for among all names of
+    /// the domain.
     fn addresses(
         &self,
         domain: Domain,

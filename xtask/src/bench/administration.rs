@@ -13,10 +13,10 @@ use serde_json::{Value, json};
 use super::budgets::{self, Line};
 use super::cassmail::{Cassmail, Installation, Ports, Service};
 use super::clock;
-use super::generator::{Generator, Load};
+use super::generator::{DELIVERY, Generator, Load};
 use super::machine::Machine;
 use super::options::Options;
-use super::place::{Build, Place, free_ports};
+use super::place::{Place, free_ports};
 use super::report::{Table, median, write_json, write_section};
 use crate::command::{output, say};
 
@@ -71,12 +71,8 @@ struct Figures {
 
 /// Measures, prints the table, and fails when somebody waits too long.
 pub(super) fn run(options: &Options) -> Result<()> {
-    let (size, build) = if options.quick {
-        (SMALL, Build::Debug)
-    } else {
-        (LARGE, Build::Release)
-    };
-    let place = Place::prepare_built(&options.folder, build)?;
+    let size = if options.quick { SMALL } else { LARGE };
+    let place = Place::prepare_built(&options.folder, options.build())?;
     let machine = Machine::look(place.path())?;
     machine.say_doubts();
     let generator = Generator::new(&place)?;
@@ -336,27 +332,19 @@ fn text(
             format!("{}", page.octets),
         ]);
     }
-    let mut deliveries = Table::new(&["deliveries", "mails/s", "p50", "p99", "CPU per mail"]);
+    let mut deliveries = Table::new(&[&["deliveries"], &DELIVERY[..]].concat());
     for (which, load) in [
         ("the first ones", &figures.before),
         ("the last ones", &figures.after),
     ] {
-        deliveries.row(vec![
-            format!("{which}, {}", size.timed),
-            format!("{:.0}", load.rate("mails")),
-            format!("{:.1} ms", load.latency("mail", "p50")),
-            format!("{:.1} ms", load.latency("mail", "p99")),
-            format!("{:.3} ms", load.cpu_per("mails")),
-        ]);
+        let mut cells = vec![format!("{which}, {}", size.timed)];
+        cells.extend(load.delivery_cells());
+        deliveries.row(cells);
     }
-    let quick = if options.quick {
-        ", debug build: the figures mean little"
-    } else {
-        ""
-    };
     format!(
-        "Store {}{quick}; {} accounts, {} aliases, {} messages of 1 KiB.\n\n{}\n{}\n{}\n{}",
+        "Store {}{}; {} accounts, {} aliases, {} messages of 1 KiB.\n\n{}\n{}\n{}\n{}",
         options.store,
+        options.doubt(),
         size.accounts,
         size.aliases,
         size.messages,

@@ -50,6 +50,9 @@ pub(super) struct Generator {
 #[derive(Debug, Clone)]
 pub(super) struct Load(pub(super) Value);
 
+/// The columns of [`Load::delivery_cells`].
+pub(super) const DELIVERY: [&str; 4] = ["mails/s", "p50", "p99", "CPU per mail"];
+
 /// What breaks a promise, as `cassmail-bench verify` names it. Mails of an epoch that was emptied
 /// before are foreign to the next one, so none may come back either.
 pub(super) const BROKEN: [&str; 9] = [
@@ -222,6 +225,16 @@ impl Load {
         let server = &self.0["server"];
         let seconds = real(&server["user_seconds"]) + real(&server["system_seconds"]);
         seconds * 1e3 / real(&self.0["counts"][what]).max(1.0)
+    }
+
+    /// What a table says of a delivery.
+    pub(super) fn delivery_cells(&self) -> [String; DELIVERY.len()] {
+        [
+            format!("{:.0}", self.rate("mails")),
+            format!("{:.1} ms", self.latency("mail", "p50")),
+            format!("{:.1} ms", self.latency("mail", "p99")),
+            format!("{:.3} ms", self.cpu_per("mails")),
+        ]
     }
 
     /// A latency in milliseconds, such as `("mail", "p50")`.

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, bail};
 
+use super::place::Build;
+
 /// How to run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Options {
@@ -71,6 +73,23 @@ impl Options {
             bail!("--write is for whole runs, with no other store");
         }
         Ok(options)
+    }
+
+    /// What is measured, where a small run may do with what the tests have built.
+    pub(super) fn build(&self) -> Build {
+        if self.quick {
+            Build::Debug
+        } else {
+            Build::Release
+        }
+    }
+
+    /// What stands behind the store in the text of such a run.
+    pub(super) fn doubt(&self) -> &'static str {
+        match self.build() {
+            Build::Debug => ", debug build: the figures mean little",
+            Build::Release => "",
+        }
     }
 
     /// The number at this place, else the default.

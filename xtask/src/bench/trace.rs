@@ -8,10 +8,10 @@ use serde_json::json;
 use super::budgets::{self, Line};
 use super::cassmail::{Cassmail, Installation, Ports, Service};
 use super::cluster::{Nodes, Ring, Site};
-use super::generator::{Door, Generator, Load, USERS};
+use super::generator::{DELIVERY, Door, Generator, Load, USERS};
 use super::machine::Machine;
 use super::options::Options;
-use super::place::{Build, Place, free_ports};
+use super::place::{Place, free_ports};
 use super::report::{Table, median, write_json, write_section};
 use crate::command::say;
 
@@ -37,12 +37,7 @@ struct Round {
 pub(super) fn run(options: &Options) -> Result<()> {
     let (rounds, seconds) = if options.quick { (2, 3) } else { (6, 10) };
     let rounds = options.number(0, rounds);
-    let build = if options.quick {
-        Build::Debug
-    } else {
-        Build::Release
-    };
-    let place = Place::prepare_built(&options.folder, build)?;
+    let place = Place::prepare_built(&options.folder, options.build())?;
     let machine = Machine::look(place.path())?;
     machine.say_doubts();
     let generator = Generator::new(&place)?;
@@ -164,30 +159,21 @@ fn lines(rounds: &[Round]) -> Vec<Line> {
 }
 
 fn text(lines: &[Line], rounds: &[Round], machine: &Machine, options: &Options) -> String {
-    let mut table = Table::new(&["round", "", "mails/s", "p50", "p99", "CPU per mail"]);
+    let mut table = Table::new(&[&["round", ""], &DELIVERY[..]].concat());
     for (number, round) in (1..).zip(rounds) {
         for (which, load) in [
             ("without trace", &round.without),
             ("with trace", &round.with),
         ] {
-            table.row(vec![
-                format!("{number}"),
-                which.to_owned(),
-                format!("{:.0}", load.rate("mails")),
-                format!("{:.1} ms", load.latency("mail", "p50")),
-                format!("{:.1} ms", load.latency("mail", "p99")),
-                format!("{:.3} ms", load.cpu_per("mails")),
-            ]);
+            let mut cells = vec![format!("{number}"), which.to_owned()];
+            cells.extend(load.delivery_cells());
+            table.row(cells);
         }
     }
-    let quick = if options.quick {
-        ", debug build: the figures mean little"
-    } else {
-        ""
-    };
     format!(
-        "Store {}{quick}; 10 KiB, 32 open connections, pipelined.\n\n{}\n{}\n{}",
+        "Store {}{}; 10 KiB, 32 open connections, pipelined.\n\n{}\n{}\n{}",
         options.store,
+        options.doubt(),
         budgets::table(lines).text(),
         table.text(),
         machine.table().text(),
